@@ -1,0 +1,210 @@
+"""Typed face of the Rust data plane (appliance/dataplane/). Nothing here blocks and nothing here is async.
+
+Commands go to the worker thread of the room by a lock-free queue and are applied in order; events come back the same
+way and make `event_fd` readable. Ids (room, session, producer, consumer) are chosen by the caller, positive, never
+re-used. A command that names an unknown id is ignored by the worker and counted (`stats`): the id may just have gone.
+ValueError means that the caller passed something malformed and nothing was queued.
+
+session   one client's transport: ICE credentials, the validated path, SRTP keys, header-extension and payload tables
+producer  one published source of a session (one m-line, up to three simulcast layers)
+consumer  one m-line on which a session receives; keeps its SSRC for life, is bound and re-bound to producers of the room
+"""
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+class Payload:
+    """One negotiated payload type of a session."""
+
+    def __init__(
+        self,
+        payload_type: int,
+        *,
+        format: str,  # "opus", "vp8", "vp9/0", "h264/42e01f/1", "av1/0": equal strings may be forwarded to each other
+        clock_rate: int,  # Hz
+        rtx_payload_type: int | None = None,
+    ) -> None: ...
+
+class Extensions:
+    """Header extension ids of a session, None where not negotiated (RFC 8285)."""
+
+    def __init__(
+        self,
+        *,
+        audio_level: int | None = None,  # RFC 6464
+        abs_send_time: int | None = None,
+        transport_cc: int | None = None,
+        mid: int | None = None,
+        rid: int | None = None,
+        repaired_rid: int | None = None,
+        playout_delay: int | None = None,
+        video_orientation: int | None = None,
+        dependency_descriptor: int | None = None,
+    ) -> None: ...
+
+class Event:
+    """Base of the variants below; match with `case Event.SessionConnected(session=s, …)`."""
+
+    class SessionConnected(Event):
+        """ICE validated the first path."""
+
+        session: int
+        address: str  # "192.0.2.7:51234"
+        transport: Literal["udp", "tcp"]
+
+    class SessionPathChanged(Event):
+        session: int
+        address: str
+        transport: Literal["udp", "tcp"]
+
+    class SessionLost(Event):
+        """No consent for 30 s (RFC 7675), or the only TCP connection closed. The session stays and may come back."""
+
+        session: int
+
+    class ProducerStarted(Event):
+        """First packet of a producer since it was added, or since it had stalled."""
+
+        producer: int
+
+    class ProducerStalled(Event):
+        """No packet for 2 s on an unmuted producer."""
+
+        producer: int
+
+    class ConsumerStarted(Event):
+        """First packet went out after a (re-)binding: video is at a key frame."""
+
+        consumer: int
+        producer: int
+        layer: int
+
+    class Speakers(Event):
+        """Audio producers above the silence threshold, loudest first; at most each 200 ms and only on change."""
+
+        room: int
+        levels: list[tuple[int, float]]  # (producer, 0..1)
+        dominant: int | None  # producer; at most one change a second
+
+    class WorkerFailed(Event):
+        """A worker thread ended by a bug; its rooms are gone. The process should stop."""
+
+        worker: int
+        message: str
+
+AnyEvent: TypeAlias = (
+    Event.SessionConnected
+    | Event.SessionPathChanged
+    | Event.SessionLost
+    | Event.ProducerStarted
+    | Event.ProducerStalled
+    | Event.ConsumerStarted
+    | Event.Speakers
+    | Event.WorkerFailed
+)
+
+class DataPlane:
+    def __init__(
+        self,
+        *,
+        hosts: Sequence[str],  # addresses to bind, e.g. ["0.0.0.0", "::"]; replies leave from the address asked (IP_PKTINFO)
+        port: int,  # worker i takes port + i; 0 lets the kernel choose
+        workers: int,
+        tcp: bool,  # ICE-TCP passive (RFC 6544) on the same number
+        max_sessions: int = 4096,  # per worker
+    ) -> None:
+        """Bind and start the worker threads. OSError names the address that could not be bound."""
+
+    @property
+    def ports(self) -> list[int]:
+        """UDP (and TCP) port of each worker."""
+
+    def close(self) -> None:
+        """Stop the threads and close the sockets; idempotent."""
+
+    # --- events -------------------------------------------------------------------------------------------------
+    def event_fd(self) -> int:
+        """Readable when poll_events has something. Owned by the data plane."""
+
+    def poll_events(self) -> list[AnyEvent]: ...
+    def dtls_fd(self) -> int:
+        """Readable when poll_dtls has something; for the asyncio thread."""
+
+    def poll_dtls(self) -> list[tuple[int, bytes]]:
+        """(session, one DTLS datagram) that arrived on a path which ICE has validated."""
+
+    # --- rooms and sessions -------------------------------------------------------------------------------------
+    def add_room(self, room: int, *, worker: int) -> None: ...
+    def remove_room(self, room: int) -> None:
+        """Removes its sessions too."""
+
+    def add_session(self, session: int, *, room: int, ufrag: str, password: str) -> None:
+        """Answer connectivity checks for these local ICE credentials (controlled, ICE-lite)."""
+
+    def restart_ice(self, session: int, *, ufrag: str, password: str) -> None:
+        """New credentials; the old path keeps carrying media until a new one is nominated."""
+
+    def set_keys(self, session: int, *, profile: str, tx: bytes, rx: bytes) -> None:
+        """SRTP master key‖salt, by OpenSSL profile name: SRTP_AEAD_AES_128_GCM or SRTP_AES128_CM_SHA1_80."""
+
+    def set_formats(self, session: int, *, payloads: Sequence[Payload], extensions: Extensions) -> None:
+        """The tables of the newest negotiation."""
+
+    def send_dtls(self, session: int, datagram: bytes) -> None: ...
+    def remove_session(self, session: int) -> None:
+        """Removes its producers and consumers; consumers bound to its producers fall empty."""
+
+    # --- producers ----------------------------------------------------------------------------------------------
+    def add_producer(
+        self,
+        producer: int,
+        *,
+        session: int,
+        kind: Literal["audio", "video"],
+        mid: str,
+        rids: Sequence[str] = (),  # simulcast layers from lowest to highest picture size; empty: one layer
+        ssrcs: Sequence[tuple[int, int | None]] = (),  # (media, rtx) signalled in the SDP, if any
+        speaker: bool = False,  # counts for active-speaker detection (microphones, not screen audio)
+    ) -> None: ...
+    def mute_producer(self, producer: int, *, muted: bool) -> None:
+        """Muted packets are received (feedback goes on) and not forwarded."""
+
+    def remove_producer(self, producer: int) -> None: ...
+
+    # --- consumers ----------------------------------------------------------------------------------------------
+    def add_consumer(
+        self,
+        consumer: int,
+        *,
+        session: int,
+        kind: Literal["audio", "video"],
+        mid: str,
+        ssrc: int,
+        rtx_ssrc: int | None,
+        cname: str,
+    ) -> None: ...
+    def bind_consumer(self, consumer: int, producer: int | None) -> None:
+        """Re-binding keeps SSRC, sequence and timestamp continuity and asks the new producer for a key frame."""
+
+    def set_consumer_layer(self, consumer: int, *, layer: int, temporal: int = 7) -> None:
+        """Highest layer wanted (0 = lowest). The best flowing layer not above it is sent, switched on key frames."""
+
+    def pause_consumer(self, consumer: int, *, paused: bool) -> None: ...
+    def remove_consumer(self, consumer: int) -> None: ...
+    def request_key_frame(self, producer: int) -> None: ...
+
+    # --- numbers ------------------------------------------------------------------------------------------------
+    def stats(self) -> bytes:
+        """JSON snapshot that the workers refresh each second.
+
+        {"workers": [{"worker", "port", "packets_in", "packets_out", "bytes_in", "bytes_out", "stun_in",
+                      "stun_rejected", "junk", "srtp_errors", "replayed", "unknown_ids", "sessions", "rooms",
+                      "send_drops", "cpu_s"}],
+         "sessions": [{"session", "connected", "address", "transport", "rtt_ms"|null, "uplink_loss", "downlink_loss",
+                       "bytes_in", "bytes_out", "packets_in", "packets_out", "nacks_sent", "nacks_received",
+                       "rtx_sent", "plis_sent", "plis_received"}],
+         "producers": [{"producer", "layers": [{"rid", "ssrc", "packets", "bytes", "bitrate_bps", "lost",
+                        "flowing": bool}]}],
+         "consumers": [{"consumer", "producer"|null, "layer"|null, "packets", "bytes", "bitrate_bps", "rtx"}]}
+        Losses are shares 0..1 over the last 2 s.
+        """
