@@ -1,0 +1,221 @@
+"""What the server sends over the signaling WebSocket; framing and rules are told in messages.py."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from appliance.signaling.shapes import (
+    ChatMessage,
+    IceServer,
+    MediaNeed,
+    Participant,
+    Role,
+    RoomState,
+    SeatBinding,
+    Source,
+    Track,
+)
+
+
+class ServerMessage(Struct, tag_field="type", frozen=True, kw_only=True, omit_defaults=False):
+    """Base of what the server sends."""
+
+
+class Joined(ServerMessage, tag="joined"):
+    """Answer to ``join``."""
+
+    session_id: str
+    resume_token: str
+    resume_within_s: float
+    heartbeat_s: float
+    """The server sends at least one frame in this time."""
+    participant_id: str
+    room: RoomState
+    need_media: MediaNeed
+    ice_servers: list[IceServer]
+    chat: list[ChatMessage]
+    """The newest stored lines, oldest first."""
+    ref: str | None = None
+
+
+class Resumed(ServerMessage, tag="resumed"):
+    """Answer to ``resume``; the frames after last_seq follow with their old ``seq``."""
+
+    session_id: str
+    replayed: int
+    media_connected: bool
+    """False: the transport was lost too; the client should restart ICE with a new offer."""
+    ref: str | None = None
+
+
+class UserJoined(ServerMessage, tag="user-joined"):
+    """Somebody came."""
+
+    participant: Participant
+
+
+class UserLeft(ServerMessage, tag="user-left"):
+    """Somebody went."""
+
+    participant_id: str
+    reason: Literal["left", "lost", "kicked", "ended"]
+
+
+class ParticipantChanged(ServerMessage, tag="participant-changed"):
+    """Role, hand, name or reconnecting changed; the whole participant again."""
+
+    participant: Participant
+
+
+class Answer(ServerMessage, tag="answer"):
+    """SDP answer; candidates are inside, none trickle."""
+
+    sdp: str
+    negotiation: int
+    ref: str | None = None
+
+
+class NeedMedia(ServerMessage, tag="need_media"):
+    """More people than seats: please offer again with this many."""
+
+    need: MediaNeed
+
+
+class Seats(ServerMessage, tag="seats"):
+    """Every seat of this client's peer connection and who sits there; replaces the list before."""
+
+    seats: list[SeatBinding]
+
+
+class Tracks(ServerMessage, tag="tracks"):
+    """The whole list of a participant's tracks."""
+
+    participant_id: str
+    tracks: list[Track]
+
+
+class SpeakerLevel(Struct, frozen=True, kw_only=True):
+    participant_id: str
+    level: float
+
+
+class ActiveSpeakers(ServerMessage, tag="active-speakers"):
+    """Who speaks now, loudest first; at most one each 200 ms, and only on change. Not replayed on resume."""
+
+    speakers: list[SpeakerLevel]
+    dominant: str | None
+    """Changes at most once a second; stays when everybody is silent."""
+
+
+class ParticipantQuality(Struct, frozen=True, kw_only=True):
+    participant_id: str
+    score: Annotated[int, Meta(ge=0, le=4)]
+    """4 good, 3 fair, 2 poor, 1 bad, 0 no media connection."""
+    uplink_loss: float
+    """Share of this participant's packets that did not reach the server in the last period, 0 to 1."""
+    downlink_loss: float
+    rtt_ms: int | None
+
+
+class Quality(ServerMessage, tag="quality"):
+    """Connection quality of everybody, every 2 s while somebody's score changed. Not replayed on resume."""
+
+    participants: list[ParticipantQuality]
+
+
+class ChatPosted(ServerMessage, tag="chat"):
+    """A chat line was stored."""
+
+    message: ChatMessage
+    ref: str | None = None
+
+
+class HistoryPage(ServerMessage, tag="history"):
+    """Answer to ``history``, oldest first."""
+
+    messages: list[ChatMessage]
+    more: bool
+    ref: str | None = None
+
+
+class ReactionShown(ServerMessage, tag="reaction"):
+    """Somebody reacted. Not replayed on resume."""
+
+    participant_id: str
+    reaction: str
+
+
+class Moderation(ServerMessage, tag="moderation"):
+    """A host did something that concerns this client."""
+
+    action: Literal["muted", "kicked", "role_changed", "hand_lowered"]
+    by_participant_id: str | None
+    source: Source | None = None
+    role: Role | None = None
+
+
+class RoomChanged(ServerMessage, tag="room-changed"):
+    """Title or lock changed."""
+
+    title: str
+    locked: bool
+
+
+class RoomClosed(ServerMessage, tag="room-closed"):
+    """The last frame before the server closes the socket."""
+
+    reason: Literal["ended", "kicked", "server_stopping", "replaced"]
+    message: str
+    reconnect_after_s: float | None
+    """Set when coming back makes sense (the server restarts)."""
+
+
+class Pong(ServerMessage, tag="pong"):
+    """Answer to ``ping`` with its time."""
+
+    time_ms: int
+    server_time_ms: int
+
+
+class Heartbeat(ServerMessage, tag="heartbeat"):
+    """Sent when nothing else was for heartbeat_s."""
+
+    server_time_ms: int
+
+
+class Error(ServerMessage, tag="error"):
+    """Something the client sent could not be done; the connection is kept unless ``fatal``."""
+
+    code: str
+    message: str
+    field: str | None = None
+    """Path of the offending field, as ``publish[0].mid``."""
+    ref: str | None = None
+    retry_after_s: float | None = None
+    fatal: bool = False
+
+
+AnyServerMessage = (
+    Joined
+    | Resumed
+    | UserJoined
+    | UserLeft
+    | ParticipantChanged
+    | Answer
+    | NeedMedia
+    | Seats
+    | Tracks
+    | ActiveSpeakers
+    | Quality
+    | ChatPosted
+    | HistoryPage
+    | ReactionShown
+    | Moderation
+    | RoomChanged
+    | RoomClosed
+    | Pong
+    | Heartbeat
+    | Error
+)

@@ -1,0 +1,101 @@
+"""Shapes that signaling messages of both directions share, and the bounded scalar types of the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Source = Literal["microphone", "camera", "screen", "screen_audio"]
+VideoSource = Literal["camera", "screen"]
+Role = Literal["host", "cohost", "participant"]
+Kind = Literal["audio", "video"]
+
+ShortText = Annotated[str, Meta(min_length=1, max_length=128)]
+ParticipantId = Annotated[str, Meta(min_length=1, max_length=64)]
+Mid = Annotated[str, Meta(min_length=1, max_length=16, pattern=r"^[A-Za-z0-9_\-+.]+$")]
+SeatNumber = Annotated[int, Meta(ge=0, le=99)]
+
+# 256 KiB: an offer of 49 seats is about 120 kB in Chromium; the frame limit (settings) is checked before decoding.
+Sdp = Annotated[str, Meta(min_length=1, max_length=262_144)]
+
+
+class Track(Struct, frozen=True, kw_only=True):
+    """One published track of a participant."""
+
+    track_id: str
+    source: Source
+    kind: Kind
+    muted: bool
+
+
+class Participant(Struct, frozen=True, kw_only=True):
+    """One connection in the room; two tabs of one user are two participants with one user_id."""
+
+    participant_id: str
+    user_id: str | None
+    """None for a guest."""
+    name: str
+    avatar_url: str | None
+    role: Role
+    joined_at_ms: int
+    hand_raised_at_ms: int | None
+    reconnecting: bool
+    """True while its socket is lost and may still resume."""
+    tracks: list[Track]
+
+
+class ChatMessage(Struct, frozen=True, kw_only=True):
+    """One stored chat line."""
+
+    chat_seq: int
+    """Counted from 1 per meeting."""
+    message_id: str
+    participant_id: str
+    user_id: str | None
+    name: str
+    text: str
+    sent_at_ms: int
+
+
+class RoomState(Struct, frozen=True, kw_only=True):
+    """What a joiner must know at once."""
+
+    meeting_id: str
+    code: str
+    title: str
+    started_at_ms: int
+    locked: bool
+    max_participants: int
+    participants: list[Participant]
+    """Everybody else and oneself, in the order of joining."""
+
+
+class SeatBinding(Struct, frozen=True, kw_only=True):
+    """Who sits on one receive seat; a seat is an audio and a video m-line in one MediaStream."""
+
+    seat: int
+    participant_id: str | None
+    """None: the seat is empty."""
+    source: VideoSource
+    """Which pair sits here: camera with microphone, or screen with screen_audio."""
+    audio: bool
+    """False: nothing is bound to the audio line."""
+    video: bool
+
+
+class IceServer(Struct, frozen=True, kw_only=True):
+    """RTCIceServer for the browser."""
+
+    urls: list[str]
+    username: str | None = None
+    credential: str | None = None
+
+
+class MediaNeed(Struct, frozen=True, kw_only=True):
+    """How many receive seats the client's next offer should hold; never fewer than before."""
+
+    seats: int
+    """Seats with an audio and a video line."""
+    audio_seats: int
+    """Further seats with an audio line only, for speakers who have no tile."""
