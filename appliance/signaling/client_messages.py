@@ -32,7 +32,7 @@ class Capabilities(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     data_channel: bool = True
 
 
-class Join(ClientMessage, tag="join"):
+class Join(ClientMessage, tag="join", frozen=True):
     """First message of a new session; ``token`` is the join token of POST /meetings/{id}/join."""
 
     room: ShortText
@@ -41,7 +41,7 @@ class Join(ClientMessage, tag="join"):
     capabilities: Capabilities = Capabilities()
 
 
-class Resume(ClientMessage, tag="resume"):
+class Resume(ClientMessage, tag="resume", frozen=True):
     """First message on a new socket of a session whose socket was lost."""
 
     session_id: ShortText
@@ -49,7 +49,7 @@ class Resume(ClientMessage, tag="resume"):
     last_seq: Annotated[int, Meta(ge=0)]
 
 
-class Leave(ClientMessage, tag="leave"):
+class Leave(ClientMessage, tag="leave", frozen=True):
     """Goodbye: the participant leaves at once and cannot resume."""
 
 
@@ -68,7 +68,7 @@ class ReceiveLine(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
     video_mid: Mid | None = None
 
 
-class Offer(ClientMessage, tag="offer"):
+class Offer(ClientMessage, tag="offer", frozen=True):
     """SDP offer of the one peer connection. The client always offers; ``negotiation`` counts up from 1."""
 
     sdp: Sdp
@@ -77,7 +77,7 @@ class Offer(ClientMessage, tag="offer"):
     receive: Annotated[list[ReceiveLine], Meta(max_length=100)] = []
 
 
-class Candidate(ClientMessage, tag="candidate"):
+class Candidate(ClientMessage, tag="candidate", frozen=True):
     """A trickled ICE candidate. The server is ICE-lite and learns addresses from checks: accepted, not needed."""
 
     candidate: Annotated[str, Meta(max_length=1024)]
@@ -98,81 +98,81 @@ class WantedVideo(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
     pinned: bool = False
 
 
-class Subscribe(ClientMessage, tag="subscribe"):
+class Subscribe(ClientMessage, tag="subscribe", frozen=True):
     """The whole list of what the client shows; replaces the list before. Until the first one the server chooses."""
 
     videos: Annotated[list[WantedVideo], Meta(max_length=100)]
 
 
-class Mute(ClientMessage, tag="mute"):
+class Mute(ClientMessage, tag="mute", frozen=True):
     """Mute or unmute one's own track; the server stops forwarding it too."""
 
     source: Source
     muted: bool
 
 
-class Chat(ClientMessage, tag="chat"):
+class Chat(ClientMessage, tag="chat", frozen=True):
     """A chat line to everybody; stored."""
 
     text: Annotated[str, Meta(min_length=1, max_length=4000)]
 
 
-class History(ClientMessage, tag="history"):
+class History(ClientMessage, tag="history", frozen=True):
     """Ask for stored chat lines with chat_seq > after_seq."""
 
     after_seq: Annotated[int, Meta(ge=0)]
     limit: Annotated[int, Meta(ge=1, le=200)] = 100
 
 
-class Reaction(ClientMessage, tag="reaction"):
+class Reaction(ClientMessage, tag="reaction", frozen=True):
     """A fleeting reaction; the data channel ``reactions`` carries the same with less delay."""
 
     reaction: Literal["thumbs_up", "clap", "heart", "laugh", "surprise", "celebrate"]
 
 
-class RaiseHand(ClientMessage, tag="raise_hand"):
+class RaiseHand(ClientMessage, tag="raise_hand", frozen=True):
     """Raise or lower one's own hand."""
 
     raised: bool
 
 
-class MuteParticipant(ClientMessage, tag="mute_participant"):
+class MuteParticipant(ClientMessage, tag="mute_participant", frozen=True):
     """Host or cohost: mute somebody's track (they may unmute themselves)."""
 
     participant_id: ParticipantId
     source: Source
 
 
-class Kick(ClientMessage, tag="kick"):
+class Kick(ClientMessage, tag="kick", frozen=True):
     """Host or cohost: remove somebody; their join token is void and the same user or guest may not come back."""
 
     participant_id: ParticipantId
 
 
-class SetRole(ClientMessage, tag="set_role"):
+class SetRole(ClientMessage, tag="set_role", frozen=True):
     """Host: change somebody's role in this meeting."""
 
     participant_id: ParticipantId
     role: Role
 
 
-class LowerHand(ClientMessage, tag="lower_hand"):
+class LowerHand(ClientMessage, tag="lower_hand", frozen=True):
     """Host or cohost: lower somebody's hand."""
 
     participant_id: ParticipantId
 
 
-class LockMeeting(ClientMessage, tag="lock_meeting"):
+class LockMeeting(ClientMessage, tag="lock_meeting", frozen=True):
     """Host or cohost: nobody new may join while locked."""
 
     locked: bool
 
 
-class EndMeeting(ClientMessage, tag="end_meeting"):
+class EndMeeting(ClientMessage, tag="end_meeting", frozen=True):
     """Host: end the meeting for everybody."""
 
 
-class Ping(ClientMessage, tag="ping"):
+class Ping(ClientMessage, tag="ping", frozen=True):
     """Heart-beat; answered by ``pong``. A socket that says nothing for settings.signaling.silence_s is closed."""
 
     time_ms: int = 0

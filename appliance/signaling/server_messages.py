@@ -23,7 +23,7 @@ class ServerMessage(Struct, tag_field="type", frozen=True, kw_only=True, omit_de
     """Base of what the server sends."""
 
 
-class Joined(ServerMessage, tag="joined"):
+class Joined(ServerMessage, tag="joined", frozen=True):
     """Answer to ``join``."""
 
     session_id: str
@@ -40,7 +40,7 @@ class Joined(ServerMessage, tag="joined"):
     ref: str | None = None
 
 
-class Resumed(ServerMessage, tag="resumed"):
+class Resumed(ServerMessage, tag="resumed", frozen=True):
     """Answer to ``resume``; the frames after last_seq follow with their old ``seq``."""
 
     session_id: str
@@ -50,26 +50,26 @@ class Resumed(ServerMessage, tag="resumed"):
     ref: str | None = None
 
 
-class UserJoined(ServerMessage, tag="user-joined"):
+class UserJoined(ServerMessage, tag="user-joined", frozen=True):
     """Somebody came."""
 
     participant: Participant
 
 
-class UserLeft(ServerMessage, tag="user-left"):
+class UserLeft(ServerMessage, tag="user-left", frozen=True):
     """Somebody went."""
 
     participant_id: str
     reason: Literal["left", "lost", "kicked", "ended"]
 
 
-class ParticipantChanged(ServerMessage, tag="participant-changed"):
+class ParticipantChanged(ServerMessage, tag="participant-changed", frozen=True):
     """Role, hand, name or reconnecting changed; the whole participant again."""
 
     participant: Participant
 
 
-class Answer(ServerMessage, tag="answer"):
+class Answer(ServerMessage, tag="answer", frozen=True):
     """SDP answer; candidates are inside, none trickle."""
 
     sdp: str
@@ -77,19 +77,19 @@ class Answer(ServerMessage, tag="answer"):
     ref: str | None = None
 
 
-class NeedMedia(ServerMessage, tag="need_media"):
+class NeedMedia(ServerMessage, tag="need_media", frozen=True):
     """More people than seats: please offer again with this many."""
 
     need: MediaNeed
 
 
-class Seats(ServerMessage, tag="seats"):
+class Seats(ServerMessage, tag="seats", frozen=True):
     """Every seat of this client's peer connection and who sits there; replaces the list before."""
 
     seats: list[SeatBinding]
 
 
-class Tracks(ServerMessage, tag="tracks"):
+class Tracks(ServerMessage, tag="tracks", frozen=True):
     """The whole list of a participant's tracks."""
 
     participant_id: str
@@ -101,7 +101,7 @@ class SpeakerLevel(Struct, frozen=True, kw_only=True):
     level: float
 
 
-class ActiveSpeakers(ServerMessage, tag="active-speakers"):
+class ActiveSpeakers(ServerMessage, tag="active-speakers", frozen=True):
     """Who speaks now, loudest first; at most one each 200 ms, and only on change. Not replayed on resume."""
 
     speakers: list[SpeakerLevel]
@@ -119,20 +119,20 @@ class ParticipantQuality(Struct, frozen=True, kw_only=True):
     rtt_ms: int | None
 
 
-class Quality(ServerMessage, tag="quality"):
+class Quality(ServerMessage, tag="quality", frozen=True):
     """Connection quality of everybody, every 2 s while somebody's score changed. Not replayed on resume."""
 
     participants: list[ParticipantQuality]
 
 
-class ChatPosted(ServerMessage, tag="chat"):
+class ChatPosted(ServerMessage, tag="chat", frozen=True):
     """A chat line was stored."""
 
     message: ChatMessage
     ref: str | None = None
 
 
-class HistoryPage(ServerMessage, tag="history"):
+class HistoryPage(ServerMessage, tag="history", frozen=True):
     """Answer to ``history``, oldest first."""
 
     messages: list[ChatMessage]
@@ -140,14 +140,14 @@ class HistoryPage(ServerMessage, tag="history"):
     ref: str | None = None
 
 
-class ReactionShown(ServerMessage, tag="reaction"):
+class ReactionShown(ServerMessage, tag="reaction", frozen=True):
     """Somebody reacted. Not replayed on resume."""
 
     participant_id: str
     reaction: str
 
 
-class Moderation(ServerMessage, tag="moderation"):
+class Moderation(ServerMessage, tag="moderation", frozen=True):
     """A host did something that concerns this client."""
 
     action: Literal["muted", "kicked", "role_changed", "hand_lowered"]
@@ -156,14 +156,14 @@ class Moderation(ServerMessage, tag="moderation"):
     role: Role | None = None
 
 
-class RoomChanged(ServerMessage, tag="room-changed"):
+class RoomChanged(ServerMessage, tag="room-changed", frozen=True):
     """Title or lock changed."""
 
     title: str
     locked: bool
 
 
-class RoomClosed(ServerMessage, tag="room-closed"):
+class RoomClosed(ServerMessage, tag="room-closed", frozen=True):
     """The last frame before the server closes the socket."""
 
     reason: Literal["ended", "kicked", "server_stopping", "replaced"]
@@ -172,20 +172,20 @@ class RoomClosed(ServerMessage, tag="room-closed"):
     """Set when coming back makes sense (the server restarts)."""
 
 
-class Pong(ServerMessage, tag="pong"):
+class Pong(ServerMessage, tag="pong", frozen=True):
     """Answer to ``ping`` with its time."""
 
     time_ms: int
     server_time_ms: int
 
 
-class Heartbeat(ServerMessage, tag="heartbeat"):
+class Heartbeat(ServerMessage, tag="heartbeat", frozen=True):
     """Sent when nothing else was for heartbeat_s."""
 
     server_time_ms: int
 
 
-class Error(ServerMessage, tag="error"):
+class Error(ServerMessage, tag="error", frozen=True):
     """Something the client sent could not be done; the connection is kept unless ``fatal``."""
 
     code: str
