@@ -1,0 +1,123 @@
+"""Reads settings: a TOML file, then the environment on top of it.
+
+Owns the names of environment variables and the texts that point at a wrong key; refuses to know what a setting
+means. ``PARLEY_HTTP__PORT=8080`` sets ``port`` of ``[http]``. Variables without the double underscore are left
+alone: Kubernetes and Docker put ``PARLEY_PORT`` and the like into the environment of a service named parley.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from appliance.errors import ConfigError
+from appliance.settings import Settings, check
+
+_PREFIX = "PARLEY_"
+_SEPARATOR = "__"
+# Where the file is looked for when none is named, relative to the working directory.
+DEFAULT_FILE = Path("config/appliance.toml")
+# Values of these keys may hold a secret and are not repeated in an error.
+_SECRET_KEYS = frozenset({"database.url", "media.ice_servers"})
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Return checked settings; ConfigError names the section, the key and the value that cannot be used.
+
+    `path` None: only defaults and the environment.
+    """
+    tables = {} if path is None else _read_file(path)
+    sections = {field.name: field for field in msgspec.structs.fields(Settings)}
+    values: dict[str, dict[str, Any]] = {name: {} for name in sections}
+    for section, table in tables.items():
+        if section not in sections:
+            raise ConfigError(f"{section}: unknown section{_hint(section, sections)} ({path})")
+        if not isinstance(table, dict):
+            raise ConfigError(f"{section} = {table!r}: must be a table, write [{section}] ({path})")
+        types = _types(sections[section].type)
+        for key, value in table.items():
+            if key not in types:
+                raise ConfigError(f"{section}.{key}: unknown key{_hint(key, types)} ({path})")
+            values[section][key] = _convert(f"{section}.{key}", value, types[key], str(path))
+    for variable, text in sorted(environ.items()):
+        name = variable.removeprefix(_PREFIX)
+        if not variable.startswith(_PREFIX) or _SEPARATOR not in name:
+            continue
+        section, _, key = name.lower().partition(_SEPARATOR)
+        if section not in sections:
+            raise ConfigError(f"{section}: unknown section{_hint(section, sections)} ({variable})")
+        types = _types(sections[section].type)
+        if key not in types:
+            raise ConfigError(f"{section}.{key}: unknown key{_hint(key, types)} ({variable})")
+        value = _parse_text(text, types[key])
+        values[section][key] = _convert(f"{section}.{key}", value, types[key], variable)
+    settings = Settings(**{name: sections[name].type(**table) for name, table in values.items()})
+    check(settings)
+    return settings
+
+
+def variable_name(section: str, key: str) -> str:
+    """Name of the environment variable that sets a key."""
+    return f"{_PREFIX}{section.upper()}{_SEPARATOR}{key.upper()}"
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+
+
+def _types(section: Any) -> dict[str, Any]:
+    return {field.name: field.type for field in msgspec.structs.fields(section)}
+
+
+def _convert(name: str, value: Any, wanted: Any, origin: str) -> Any:
+    try:
+        return msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        reason = str(error).replace("`", "").replace(" - at $", " at ")
+        reason = reason[:1].lower() + reason[1:]
+        shown = "" if name in _SECRET_KEYS else f" = {value!r}"
+        raise ConfigError(f"{name}{shown}: {reason} ({origin})") from None
+
+
+def _parse_text(text: str, wanted: Any) -> Any:
+    """Read an environment value: as it is for a text, else as TOML; a list of texts may be comma-separated."""
+    if _is_text(wanted):
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        if _is_list(wanted):
+            return [part.strip() for part in text.split(",") if part.strip()]
+        return text
+
+
+def _is_text(wanted: Any) -> bool:
+    try:
+        msgspec.convert("", wanted)
+    except msgspec.ValidationError as error:
+        return "got `str`" not in str(error)
+    return True
+
+
+def _is_list(wanted: Any) -> bool:
+    try:
+        msgspec.convert([], wanted)
+    except msgspec.ValidationError as error:
+        return "got `array`" not in str(error)
+    return True
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean {close[0]}?" if close else f"; known: {', '.join(known)}"

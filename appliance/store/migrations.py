@@ -1,0 +1,109 @@
+"""Brings the schema up to date: numbered SQL files, each applied once, all pending ones in one transaction.
+
+Owns the list of what was applied (table ``schema_migrations``); refuses to know what the tables mean. There is no
+way down: a backup is the way back. A file that was released is never edited, a later one changes what it made.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from importlib import resources
+
+import msgspec
+import structlog
+
+from appliance.errors import ConfigError
+from appliance.store.database import Conn, Database, DatabaseError, DatabaseUnavailableError
+
+_log = structlog.get_logger(__name__)
+
+_FILE_NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """One numbered step."""
+
+    number: int
+    name: str
+    statements: tuple[str, ...]
+
+
+def load_migrations() -> tuple[Migration, ...]:
+    """Read the numbered files that come with the program, in order; the numbers have no gap."""
+    found: list[Migration] = []
+    for file in (resources.files("appliance.store") / "schema").iterdir():
+        match = _FILE_NAME.match(file.name)
+        if match:
+            text = file.read_text(encoding="utf-8")
+            found.append(Migration(int(match[1]), match[2], tuple(split_statements(text))))
+    found.sort(key=lambda migration: migration.number)
+    if [migration.number for migration in found] != list(range(1, len(found) + 1)):
+        raise RuntimeError(f"schema files are not numbered 1 to {len(found)}")
+    return tuple(found)
+
+
+def split_statements(text: str) -> list[str]:
+    """Split a script at the semicolons that end statements; SQLite's own scanner knows strings and comments."""
+    statements: list[str] = []
+    pending = ""
+    for line in text.splitlines(keepends=True):
+        if not pending.strip() and (not line.strip() or line.lstrip().startswith("--")):
+            continue
+        pending += line
+        if sqlite3.complete_statement(pending):
+            statements.append(pending.strip())
+            pending = ""
+    if pending.strip():
+        raise RuntimeError(f"statement without its semicolon: {pending.strip()[:80]!r}")
+    return statements
+
+
+async def migrate(database: Database, migrations: tuple[Migration, ...] | None = None) -> int:
+    """Apply what is missing and return the schema's number; ConfigError when it is newer than this program."""
+    known = load_migrations() if migrations is None else migrations
+    applied_at_ms = time.time_ns() // 1_000_000
+    await _make_list(database)
+    before, after = await database.run(_apply, known, applied_at_ms)
+    if before != after:
+        _log.info("database_migrated", dialect=database.dialect, before=before, after=after)
+    return after
+
+
+async def _make_list(database: Database) -> None:
+    """Make the table; two servers that start at once may collide here, the second attempt finds it made."""
+    try:
+        await database.run(_create_list)
+    except DatabaseUnavailableError:
+        raise
+    except DatabaseError:
+        await database.run(_create_list)
+
+
+async def _create_list(conn: Conn) -> None:
+    await conn.execute(
+        "CREATE TABLE IF NOT EXISTS schema_migrations"
+        " (number BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at_ms BIGINT NOT NULL)"
+    )
+
+
+async def _apply(conn: Conn, known: tuple[Migration, ...], applied_at_ms: int) -> tuple[int, int]:
+    if conn.dialect == "postgresql":
+        # First, because LOCK alone takes no snapshot: what follows sees all that the other server committed.
+        await conn.execute("LOCK TABLE schema_migrations IN EXCLUSIVE MODE")
+    before = await conn.fetchval("SELECT COALESCE(MAX(number), 0) FROM schema_migrations")
+    if before > len(known):
+        raise ConfigError(
+            f"database: its schema is number {before}, made by a newer parley; this one knows up to {len(known)}"
+        )
+    for migration in known[before:]:
+        for statement in migration.statements:
+            await conn.execute(statement)
+        await conn.execute(
+            "INSERT INTO schema_migrations (number, name, applied_at_ms) VALUES ($1, $2, $3)",
+            migration.number,
+            migration.name,
+            applied_at_ms,
+        )
+    return before, max(before, len(known))
