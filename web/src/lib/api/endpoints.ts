@@ -1,0 +1,50 @@
+/** Every endpoint that the web UI uses, on one screen. */
+
+import { call } from './client';
+import type { JoinGrant, Meeting, MeetingDraft, MeetingOutline, Page, ServerInfo, SignedIn, User } from './types';
+
+const at = encodeURIComponent;
+
+export interface NewAccount {
+  username: string;
+  email: string;
+  password: string;
+  nickname?: string;
+}
+
+export const api = {
+  info: () => call<ServerInfo>('GET', '/info'),
+  setup: (account: NewAccount & { token: string }) => call<SignedIn>('POST', '/setup', { ...account, session: 'cookie' }),
+  register: (account: NewAccount) => call<SignedIn>('POST', '/auth/register', { ...account, session: 'cookie' }),
+  login: (login: string, password: string) =>
+    call<SignedIn>('POST', '/auth/login', { login, password, session: 'cookie' }),
+  logout: () => call<unknown>('POST', '/auth/logout', {}),
+
+  profile: () => call<User>('GET', '/profile'),
+  updateProfile: (change: { nickname?: string; email?: string; username?: string }) =>
+    call<User>('PUT', '/profile', change),
+  changePassword: (oldPassword: string, newPassword: string) =>
+    call<unknown>('POST', '/change-password', { old_password: oldPassword, new_password: newPassword }),
+  uploadAvatar: (file: Blob) => {
+    const form = new FormData();
+    form.append('avatar', file, 'avatar');
+    return call<{ avatar_url: string }>('POST', '/upload-avatar', form);
+  },
+  deleteAccount: (password: string) => call<unknown>('DELETE', '/account', { password }),
+
+  createMeeting: (draft: MeetingDraft) => call<Meeting>('POST', '/meetings', draft),
+  myMeetings: (status: string, cursor: string | null, limit = 50) =>
+    call<Page<Meeting>>(
+      'GET',
+      `/meetings?mine=true&status=${at(status)}&limit=${limit}${cursor ? `&cursor=${at(cursor)}` : ''}`,
+    ),
+  meeting: (key: string) => call<MeetingOutline & Partial<Meeting>>('GET', `/meetings/${at(key)}`),
+  updateMeeting: (id: string, change: MeetingDraft) => call<Meeting>('PUT', `/meetings/${at(id)}`, change),
+  deleteMeeting: (id: string) => call<unknown>('DELETE', `/meetings/${at(id)}`),
+  calendarUrl: (id: string) => `/api/v1/meetings/${at(id)}/calendar.ics`,
+  joinMeeting: (key: string, name: string | undefined, passcode: string | undefined) =>
+    call<JoinGrant>('POST', `/meetings/${at(key)}/join`, {
+      ...(name ? { name } : {}),
+      ...(passcode ? { passcode } : {}),
+    }),
+};

@@ -1,0 +1,72 @@
+/** Which short notices a server message deserves; pure. Owns the choice, refuses to know how they are shown. */
+
+import type { TextKey } from '../i18n/keys';
+import type { AnyServerMessage, Source } from '../protocol/messages';
+import type { RoomView } from './room';
+
+export interface Notice {
+  readonly key: TextKey;
+  readonly values?: Record<string, string>;
+  /** A key whose text fills {role}. */
+  readonly roleKey?: TextKey;
+  readonly tone: 'plain' | 'warn';
+}
+
+/** In bigger rooms everybody's coming and going would be noise. Two rows of a grid: a judgement, not a measurement. */
+const QUIET_FROM = 12;
+
+const BY_HOST: Partial<Record<Source, TextKey>> = {
+  microphone: 'toast.mutedByHost',
+  camera: 'toast.cameraByHost',
+  screen: 'toast.shareByHost',
+  screen_audio: 'toast.shareByHost',
+};
+
+const LEFT: Record<string, TextKey | null> = {
+  left: 'toast.left',
+  lost: 'toast.lost',
+  kicked: 'toast.kicked',
+  ended: null,
+};
+
+/** The notice for `message`, judged against the view before it; null when it deserves none. */
+export function noticeOf(view: RoomView, message: AnyServerMessage): Notice | null {
+  const quiet = view.participants.length >= QUIET_FROM;
+  switch (message.type) {
+    case 'user-joined':
+      return quiet ? null : { key: 'toast.joined', values: { name: message.participant.name }, tone: 'plain' };
+    case 'user-left': {
+      const key = LEFT[message.reason] ?? null;
+      const gone = view.participants.find((one) => one.participant_id === message.participant_id);
+      return quiet || !gone || !key ? null : { key, values: { name: gone.name }, tone: 'plain' };
+    }
+    case 'participant-changed': {
+      const before = view.participants.find((one) => one.participant_id === message.participant.participant_id);
+      const raised = message.participant.hand_raised_at_ms !== null && before?.hand_raised_at_ms === null;
+      if (!raised || message.participant.participant_id === view.selfId) return null;
+      return { key: 'toast.hand', values: { name: message.participant.name }, tone: 'plain' };
+    }
+    case 'room-changed':
+      if (message.locked === view.locked) return null;
+      return { key: message.locked ? 'toast.locked' : 'toast.unlocked', tone: 'plain' };
+    case 'moderation':
+      return moderationNotice(message);
+    default:
+      return null;
+  }
+}
+
+function moderationNotice(message: Extract<AnyServerMessage, { type: 'moderation' }>): Notice | null {
+  switch (message.action) {
+    case 'muted': {
+      const key = message.source ? BY_HOST[message.source] : undefined;
+      return key ? { key, tone: 'warn' } : null;
+    }
+    case 'hand_lowered':
+      return { key: 'toast.handByHost', tone: 'plain' };
+    case 'role_changed':
+      return message.role ? { key: 'toast.role', roleKey: `people.role.${message.role}`, tone: 'plain' } : null;
+    case 'kicked':
+      return null;
+  }
+}
