@@ -38,9 +38,14 @@ WORKDIR /data
 VOLUME /data
 ENV PATH=/opt/parley/bin:$PATH PARLEY_DATA__FOLDER=/data PARLEY_HTTP__HOST=0.0.0.0
 EXPOSE 8800/tcp 8801/udp 8801/tcp
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["python3", "-c", \
-    "import ssl, urllib.request as u; c = ssl._create_unverified_context(); \
-[u.urlopen(f'{s}://127.0.0.1:8800/health', timeout=2, context=c) for s in ('https',)]"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["python3", "-c", "\
+import contextlib, ssl, sys, urllib.request\n\
+for scheme in ('https', 'http'):\n\
+    with contextlib.suppress(OSError):\n\
+        context = ssl._create_unverified_context() if scheme == 'https' else None\n\
+        urllib.request.urlopen(f'{scheme}://127.0.0.1:8800/health', timeout=2, context=context)\n\
+        sys.exit(0)\n\
+sys.exit(1)"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["parley"]
 CMD ["serve"]

@@ -29,9 +29,9 @@ need = command -v $(1) >/dev/null || { echo "make: $(1) is missing; install it: 
 GET_PYTHON = apt-get install python3 python3-venv
 RUST_VERSION := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' $(CRATE)/Cargo.toml)
 GET_RUST = curl https://sh.rustup.rs -sSf | sh   (Rust $(RUST_VERSION) or newer)
-GET_NODE = https://nodejs.org/en/download   (Node.js 20 or newer)
+GET_NODE = https://nodejs.org/en/download   (Node.js 20.19 or newer)
 
-.PHONY: help run test lint web bench lock wheel debs test-tools test-rust test-web test-python screenshots clean
+.PHONY: help run test lint web bench lock wheel debs test-rust test-web test-python screenshots clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -42,7 +42,7 @@ run: $(STAMPS)/ready ## Set everything up and serve http://localhost:8800
 
 web: $(STAMPS)/web ## Build the web UI into appliance/api/static
 
-bench: $(STAMPS)/ready $(STAMPS)/test-tools ## Run every benchmark of tests/load, the quick way
+bench: $(STAMPS)/ready $(STAMPS)/test-packages ## Run every benchmark of tests/load, the quick way
 	@for bench in tests/load/*.py; do \
 		if grep -q '"--quick"' "$$bench"; then echo "== $$bench"; $(BIN)/python "$$bench" --quick; fi; done
 
@@ -69,13 +69,12 @@ $(STAMPS)/native: $(RUST_SOURCES) pyproject.toml $(STAMPS)/packages
 	@$(call need,cargo,$(GET_RUST))
 	@$(call need,cc,apt-get install build-essential)
 	@echo "make: building the Rust data plane"
-	@cd $(CRATE) && nice cargo build -q --release --locked --features pyo3/extension-module
 	@$(BIN)/maturin develop -q --release --locked
 	@touch $@
 
 web/node_modules/.stamp: web/package-lock.json web/package.json
 	@$(call need,node,$(GET_NODE))
-	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' || \
+	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' || \
 		{ echo "make: Node.js $$(node -v) is too old; install: $(GET_NODE)" >&2; exit 1; }
 	@$(call need,npm,apt-get install npm)
 	@echo "make: installing the web UI's packages"
@@ -100,14 +99,14 @@ wheel: $(STAMPS)/packages $(STAMPS)/web ## Build an installable wheel into build
 test: ## Install what the tests need and run everything
 	@$(MAKE) debs
 	@$(MAKE) $(STAMPS)/ready
-	@$(MAKE) test-tools
+	@$(MAKE) $(STAMPS)/test-packages
 	@$(MAKE) lint
 	@$(MAKE) test-rust
 	@$(MAKE) test-web
 	@$(MAKE) test-python
 
-# Debian packages of the tests: browsers, a PostgreSQL server, tools that make media and cut networks.
-DEBS := chromium firefox-esr ffmpeg espeak-ng nftables iproute2 postgresql
+# Debian packages of the tests: browsers, a PostgreSQL server, a voice, tools that make networks and cut them.
+DEBS := chromium firefox-esr espeak-ng nftables iproute2 postgresql
 missing_debs = for deb in $(DEBS); do dpkg-query -W -f '$${Status}' $$deb 2>/dev/null | grep -q 'ok installed' || echo $$deb; done
 
 debs:
@@ -124,17 +123,6 @@ $(STAMPS)/test-packages: requirements-test.lock $(STAMPS)/packages
 	@$(BIN)/python -m pip install -q --require-hashes -r requirements-test.lock
 	@touch $@
 
-# puppeteer-core drives Firefox over WebDriver BiDi; Playwright's Firefox is a build of its own, not Debian's.
-tests/e2e/node_modules/.stamp: tests/e2e/package.json tests/e2e/package-lock.json
-	@$(call need,npm,apt-get install npm)
-	@cd tests/e2e && PUPPETEER_SKIP_DOWNLOAD=1 npm ci --no-audit --no-fund --loglevel=error
-	@touch $@
-
-$(STAMPS)/test-tools: $(STAMPS)/test-packages tests/e2e/node_modules/.stamp
-	@touch $@
-
-test-tools: $(STAMPS)/test-tools
-
 lint: $(STAMPS)/test-packages ## ruff, mypy --strict, rustfmt, clippy
 	@$(BIN)/ruff check -q appliance tests
 	@$(BIN)/mypy
@@ -147,10 +135,10 @@ test-rust: $(STAMPS)/python ## The data plane's own tests
 test-web: web/node_modules/.stamp ## svelte-check and the web UI's unit tests
 	@cd web && npm run --silent check && npm test --silent
 
-test-python: $(STAMPS)/ready $(STAMPS)/test-tools ## pytest, end-to-end tests with real browsers included
+test-python: $(STAMPS)/ready $(STAMPS)/test-packages ## pytest, end-to-end tests with real browsers included
 	@$(BIN)/python -m pytest
 
-screenshots: $(STAMPS)/ready $(STAMPS)/test-tools ## Pictures of every page, for people to look at
+screenshots: $(STAMPS)/ready $(STAMPS)/test-packages ## Pictures of every page, for people to look at
 	@$(BIN)/python tests/e2e/screenshots.py build/screenshots
 
 # --- lock files ---------------------------------------------------------------------------------------------------
@@ -166,4 +154,4 @@ lock: $(STAMPS)/python ## Compile requirements*.lock anew
 	@$(COMPILE) --extra test --extra lint -c requirements.lock -o requirements-test.lock pyproject.toml
 
 clean: ## Remove what was built, keep the data folder
-	@rm -rf $(VENV) build web/node_modules web/dist tests/e2e/node_modules $(STATIC) $(CRATE)/target appliance/*.so
+	@rm -rf $(VENV) build web/node_modules web/dist $(STATIC) $(CRATE)/target appliance/*.so

@@ -1,0 +1,73 @@
+"""A network namespace of one's own: loopback only, so nothing that a test starts can reach the world.
+
+The namespace has no name: the kernel removes it with the last process inside. Refuses to know what runs in it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CLONE_NEWNET = 0x40000000  # <linux/sched.h>
+
+NETWORK = Path("/proc/thread-self/ns/net")
+_STARTED_IN = NETWORK.stat().st_ino
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+@contextmanager
+def network_namespace() -> Iterator[None]:
+    """Move this thread, and every process and thread that it starts meanwhile, into a fresh namespace.
+
+    Raises PermissionError with what to do when the caller may not make one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("a network namespace is entered by the main thread, whose children inherit it")
+    home = os.open(NETWORK, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            _checked(_libc.unshare(CLONE_NEWNET), "unshare")
+        except PermissionError as error:
+            raise PermissionError(
+                "these tests run in a network namespace of their own: run them as root, as `sudo make test`"
+            ) from error
+        try:
+            _ip("link", "set", "lo", "up")
+            # Firefox gathers no candidate without a default route whose source it can use.
+            _ip("route", "add", "default", "dev", "lo", "src", "127.0.0.1")
+            yield
+        finally:
+            _checked(_libc.setns(home, CLONE_NEWNET), "setns")
+    finally:
+        os.close(home)
+
+
+def inside_namespace() -> bool:
+    """Whether this thread's network is another than the one that the process was started in."""
+    return NETWORK.stat().st_ino != _STARTED_IN
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, timeout=10)
+
+
+def firewall(rules: str) -> None:
+    """Replace the rules of the namespace, in the language of nft; an empty text removes them.
+
+    Refuses to touch the machine's own network.
+    """
+    if not inside_namespace():
+        raise RuntimeError("firewall rules belong into a namespace")
+    subprocess.run(["nft", "-f", "-"], input="flush ruleset\n" + rules, text=True, check=True, timeout=10)
