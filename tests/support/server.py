@@ -5,11 +5,9 @@ Owns starting, waiting until it is ready, measuring and stopping it. Refuses to 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.http_client import HttpClient
+from tests.support.ports import free_port
 
 PARLEY = Path(sys.executable).with_name("parley")
 
@@ -33,17 +32,6 @@ GENEROUS = {
     "PARLEY_LIMITS__JOIN_PER_MINUTE": "10000",
     "PARLEY_LIMITS__API_PER_MINUTE": "100000",
 }
-
-
-def free_port() -> int:
-    """A port that was free for TCP and UDP on 127.0.0.1 a moment ago."""
-    for _ in range(20):
-        with socket.create_server(("127.0.0.1", 0)) as tcp:
-            port: int = tcp.getsockname()[1]
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
-                udp.bind(("127.0.0.1", port))
-                return port
-    raise OSError("no port that is free for both TCP and UDP")
 
 
 class Server:
