@@ -63,6 +63,7 @@ _WHEN_SENDING: Mapping[Kind, frozenset[str]] = {
 
 MAX_MESSAGE_BYTES = 16_384  # a reaction or caption is under 1 kB; RFC 8831 §6.6 calls 16 kB safe everywhere
 
+
 @dataclass(frozen=True, slots=True)
 class SeatStreams:
     """SSRCs of one seat, the same for the life of the transport."""
@@ -192,9 +193,11 @@ def compose_answer(
 
     for section in offer.description.sections:
         mid = section.mid
-        codecs = [
-            c for c in media.get(mid, ()) if table[c.format].payload_type == c.payload_type
-        ] if mid in live_mids else []
+        codecs = (
+            [c for c in media.get(mid, ()) if table[c.format].payload_type == c.payload_type]
+            if mid in live_mids
+            else []
+        )
         if mid in live_mids and sctp is None and is_data(section):
             sctp = sctp_of(section)
             accepted.append(mid)

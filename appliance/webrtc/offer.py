@@ -38,7 +38,6 @@ _RTP_PROTOCOLS = frozenset({"UDP/TLS/RTP/SAVPF", "TCP/TLS/RTP/SAVPF", "RTP/SAVPF
 DATA_PROTOCOLS = frozenset({"UDP/DTLS/SCTP", "TCP/DTLS/SCTP"})  # RFC 8841 §4.1
 
 
-
 @dataclass(frozen=True, slots=True)
 class Publishing:
     """The client says: on this m-line I send this source."""
@@ -130,9 +129,7 @@ def read_offer(text: str, publish: Sequence[Publishing], receive: Sequence[Seat]
     return Offer(description, live, publishing, receiving, ufrag, password, fingerprints)
 
 
-def _transport(
-    description: Description, live: Sequence[Section]
-) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+def _transport(description: Description, live: Sequence[Section]) -> tuple[str, str, tuple[tuple[str, str], ...]]:
     """Credentials and fingerprints of the BUNDLE's transport: its first section's, else the session's."""
     tagged = next((s for mid in description.bundle for s in live if s.mid == mid), live[0])
 
