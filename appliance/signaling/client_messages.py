@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from appliance.signaling.shapes import (
+    Counter,
     Mid,
     ParticipantId,
     Role,
@@ -46,7 +47,7 @@ class Resume(ClientMessage, tag="resume", frozen=True):
 
     session_id: ShortText
     resume_token: ShortText
-    last_seq: Annotated[int, Meta(ge=0)]
+    last_seq: Counter
 
 
 class Leave(ClientMessage, tag="leave", frozen=True):
@@ -72,7 +73,7 @@ class Offer(ClientMessage, tag="offer", frozen=True):
     """SDP offer of the one peer connection. The client always offers; ``negotiation`` counts up from 1."""
 
     sdp: Sdp
-    negotiation: Annotated[int, Meta(ge=1)]
+    negotiation: Annotated[int, Meta(ge=1, le=9_007_199_254_740_991)]
     publish: Annotated[list[PublishLine], Meta(max_length=8)] = []
     receive: Annotated[list[ReceiveLine], Meta(max_length=100)] = []
 
@@ -120,7 +121,7 @@ class Chat(ClientMessage, tag="chat", frozen=True):
 class History(ClientMessage, tag="history", frozen=True):
     """Ask for stored chat lines with chat_seq > after_seq."""
 
-    after_seq: Annotated[int, Meta(ge=0)]
+    after_seq: Counter
     limit: Annotated[int, Meta(ge=1, le=200)] = 100
 
 
@@ -175,7 +176,7 @@ class EndMeeting(ClientMessage, tag="end_meeting", frozen=True):
 class Ping(ClientMessage, tag="ping", frozen=True):
     """Heart-beat; answered by ``pong``. A socket that says nothing for settings.signaling.silence_s is closed."""
 
-    time_ms: int = 0
+    time_ms: Counter = 0
 
 
 AnyClientMessage = (

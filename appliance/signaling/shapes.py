@@ -14,6 +14,8 @@ Kind = Literal["audio", "video"]
 ShortText = Annotated[str, Meta(min_length=1, max_length=128)]
 ParticipantId = Annotated[str, Meta(min_length=1, max_length=64)]
 Mid = Annotated[str, Meta(min_length=1, max_length=16, pattern=r"^[A-Za-z0-9_\-+.]+$")]
+# 2^53 - 1: the largest integer that every JSON reader keeps exactly (RFC 8259 §6); databases hold 63 bits.
+Counter = Annotated[int, Meta(ge=0, le=9_007_199_254_740_991)]
 SeatNumber = Annotated[int, Meta(ge=0, le=99)]
 
 # 256 KiB: an offer of 49 seats is about 120 kB in Chromium; the frame limit (settings) is checked before decoding.
