@@ -6,6 +6,7 @@ have, and geckodriver is not packaged; the few commands needed fit here.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -194,9 +195,16 @@ class FirefoxPage:
             and event["params"]["source"].get("context") == self._context
         ]
 
-    def screenshot(self, path: Path) -> None:
-        import base64
+    def forget_console_errors(self, *expected: str) -> None:
+        """Drop errors that the test caused on purpose: each pattern is a regular expression."""
+        self.console_errors()
+        self._bidi.events = [
+            event
+            for event in self._bidi.events
+            if not any(re.search(pattern, str(event["params"].get("text"))) for pattern in expected)
+        ]
 
+    def screenshot(self, path: Path) -> None:
         data = self._bidi.call("browsingContext.captureScreenshot", context=self._context)["data"]
         path.write_bytes(base64.b64decode(data))
 

@@ -1,0 +1,263 @@
+"""A person at a browser: joins, looks, listens, presses buttons. Knows the page's test ids so that tests need not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from tests.support.browser import Page
+from tests.support.http_client import HttpClient
+from tests.support.media import COLOURS
+
+# VP8 at these sizes moves a channel by a few steps; the three colours differ by more than 100 in some channel.
+COLOUR_TOLERANCE = 45
+
+# Speech in the recordings is far above this root mean square, comfort noise and silence far below.
+AUDIBLE = 0.01
+
+VIDEO_OF = """({name, source}) => {
+  const tile = [...document.querySelectorAll("[data-testid='tile']")]
+    .find((t) => t.dataset.name === name && t.dataset.source === source);
+  return parleyProbe.look(tile?.querySelector('video'));
+}"""
+
+
+class Person:
+    """One browser tab and who sits before it."""
+
+    def __init__(self, name: str, page: Page, url: str) -> None:
+        self.name = name
+        self.page = page
+        self.url = url
+
+    # --- coming and going ---------------------------------------------------------------------------------------
+
+    def sign_in(self, username: str, password: str) -> None:
+        """Cookies of an account, without the sign-in page."""
+        self.page.goto(self.url + "/login")
+        status = self.page.evaluate(
+            """async (body) => (await fetch('/api/v1/auth/login', {method: 'POST',
+                 headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)})).status""",
+            {"login": username, "password": password, "session": "cookie"},
+        )
+        assert status == 200, status
+
+    def join(self, code: str, passcode: str | None = None) -> None:
+        """From the link to the room."""
+        self.tries_to_join(code, passcode)
+        self.is_in_the_room()
+
+    def tries_to_join(self, code: str, passcode: str | None = None) -> None:
+        """From the link to the click on the button."""
+        self.page.goto(f"{self.url}/{code}")
+        self._fills_the_form_and_joins(passcode)
+
+    def joins_from_here(self) -> None:
+        """From the page of the link, opened or reloaded before, to the room."""
+        self._fills_the_form_and_joins(None)
+        self.is_in_the_room()
+
+    def _fills_the_form_and_joins(self, passcode: str | None) -> None:
+        self._wait_for("prejoin-join")
+        if self._has("prejoin-name"):
+            self.page.fill("prejoin-name", self.name)
+        if passcode is not None:
+            self.page.fill("prejoin-passcode", passcode)
+        self.page.click("prejoin-join")
+
+    def stays_out(self) -> None:
+        """The page says why it cannot join, and there is no room."""
+        self._wait_for("prejoin-error")
+        assert not self._has("room")
+
+    def cannot_join(self, code: str) -> None:
+        """The link does not lead into the room any more."""
+        self.page.goto(f"{self.url}/{code}")
+        self.page.wait_for(
+            "() => !!document.querySelector(`[data-testid='prejoin-join'],[data-testid^='screen-']`)"
+        )
+        if self._has("prejoin-join"):
+            self._fills_the_form_and_joins(None)
+            self.page.wait_for(
+                "() => !!document.querySelector(`[data-testid='prejoin-error'],[data-testid^='screen-']`)"
+            )
+        assert not self._has("room")
+
+    def is_in_the_room(self, within_s: float = 20.0) -> None:
+        """The room is on the screen and the media connection stands."""
+        self._wait_for("room", within_s)
+        self.page.wait_for(
+            "() => parleyProbe.connections.some((c) => c.connectionState === 'connected')", within_s=within_s
+        )
+
+    def leave(self) -> None:
+        self.page.click("control-leave")
+        if self._has("leave-confirm"):
+            self.page.click("leave-confirm")
+        self._wait_until_gone("room")
+
+    def ends_for_all(self) -> None:
+        """As host: leave and take everybody along."""
+        self.page.click("control-leave")
+        self.page.click("end-for-all")
+        if self._has("confirm-yes"):
+            self.page.click("confirm-yes")
+        self._wait_until_gone("room")
+
+    def is_told_about_reconnecting(self, within_s: float = 30.0) -> None:
+        self._wait_for("banner-reconnecting", within_s=within_s)
+
+    def is_connected_again(self, within_s: float) -> None:
+        """The notice is gone and a media connection stands."""
+        self._wait_until_gone("banner-reconnecting", within_s=within_s)
+        self.is_in_the_room()
+
+    def sees_screen(self, what: str, within_s: float = 15.0) -> None:
+        """The page shows the screen of how the meeting ended for this person: kicked, ended, left, full."""
+        self._wait_for(f"screen-{what}", within_s=within_s)
+
+    # --- seeing and hearing -------------------------------------------------------------------------------------
+
+    def look(self, name: str, source: str = "camera") -> dict[str, Any] | None:
+        """What the picture of a person looks like now; None while there is none."""
+        found: dict[str, Any] | None = self.page.evaluate(VIDEO_OF, {"name": name, "source": source})
+        return found
+
+    def sees(self, name: str, colour: str | None = None, *, source: str = "camera", within_s: float = 20.0) -> None:
+        """The picture of ``name`` is there, in the colour of that person's camera, and it moves."""
+        deadline = time.monotonic() + within_s
+        seen: set[int] = set()
+        last = None
+        while len(seen) < 3:
+            last = self.look(name, source)
+            if last and (colour is None or _alike(last["rgb"], COLOURS[colour])):
+                seen.add(last["fingerprint"])
+            assert time.monotonic() < deadline, (
+                f"{self.name} does not see {name} move within {within_s} s: {len(seen)} pictures, last {last}"
+            )
+            self.pause(0.15)
+
+    def does_not_see(self, name: str, *, source: str = "camera", within_s: float = 10.0) -> None:
+        """No tile with that person's picture is left."""
+        self.page.wait_for(
+            """({name, source}) => ![...document.querySelectorAll("[data-testid='tile']")]
+                 .some((t) => t.dataset.name === name && t.dataset.source === source && t.querySelector('video'))""",
+            {"name": name, "source": source},
+            within_s=within_s,
+        )
+
+    def sees_people(self, names: Sequence[str], within_s: float = 15.0) -> None:
+        """Exactly these others have a tile."""
+        self.page.wait_for(
+            """(names) => JSON.stringify([...new Set([...document.querySelectorAll("[data-testid='tile']")]
+                 .map((t) => t.dataset.name))].sort()) === JSON.stringify(names)""",
+            sorted([*names, self.name]),
+            within_s=within_s,
+        )
+
+    def received(self) -> dict[str, float]:
+        """Sums over everything that this page receives; see probe.js."""
+        sums: dict[str, float] = self.page.evaluate("() => parleyProbe.received()")
+        return sums
+
+    def hears_something(self, within_s: float = 15.0) -> None:
+        """Sound with energy arrives and is decoded."""
+        deadline = time.monotonic() + within_s
+        while self._energy_in(1.0) < AUDIBLE**2:
+            assert time.monotonic() < deadline, f"{self.name} hears nothing within {within_s} s"
+
+    def hears_nothing(self, for_s: float = 2.0, within_s: float = 10.0) -> None:
+        """What arrives is silent for a while."""
+        deadline = time.monotonic() + within_s
+        while (energy := self._energy_in(for_s)) > AUDIBLE**2 / 100:
+            assert time.monotonic() < deadline, f"{self.name} still hears something: {energy}"
+
+    def _energy_in(self, seconds: float) -> float:
+        """Energy (square of the level, times seconds) that was decoded in a span, all voices together."""
+        before = self.received()["audioEnergy"]
+        self.pause(seconds)
+        return self.received()["audioEnergy"] - before
+
+    def sees_muted(self, name: str, *, muted: bool = True) -> None:
+        """The tile of ``name`` shows the microphone as muted (or not)."""
+        self.page.wait_for(
+            """({name, muted}) => [...document.querySelectorAll("[data-testid='tile'][data-source='camera']")]
+                 .some((t) => t.dataset.name === name && t.dataset.muted === String(muted))""",
+            {"name": name, "muted": muted},
+        )
+
+    def reads(self, text: str, within_s: float = 15.0) -> None:
+        """A chat line with this text is on the screen."""
+        self.page.wait_for(
+            """(text) => [...document.querySelectorAll("[data-testid='chat-line']")]
+                 .some((line) => line.innerText.includes(text))""",
+            text,
+            within_s=within_s,
+        )
+
+    def has_microphone(self, *, on: bool) -> None:
+        """One's own control shows the microphone as on or off."""
+        self.page.wait_for(
+            "(on) => document.querySelector(`[data-testid='control-microphone']`).ariaPressed === String(on)", on
+        )
+
+    # --- acting -------------------------------------------------------------------------------------------------
+
+    def press(self, control: str) -> None:
+        """One of the control bar: microphone, camera, share, chat, people …"""
+        self.page.click(f"control-{control}")
+
+    def say(self, text: str) -> None:
+        """Into the chat, whose panel is open."""
+        self.page.fill("chat-input", text)
+        self.page.click("chat-send")
+
+    def mutes(self, name: str) -> None:
+        """As host, in the open list of people."""
+        self._on_person(name, "person-mute")
+
+    def kicks(self, name: str) -> None:
+        """As host, in the open list of people; confirms."""
+        self._on_person(name, "person-kick")
+        if self._has("confirm-yes"):
+            self.page.click("confirm-yes")
+
+    def _on_person(self, name: str, action: str) -> None:
+        self.page.wait_for(
+            """({name, action}) => {
+                 const rows = [...document.querySelectorAll("[data-testid='person']")];
+                 const row = rows.find((r) => r.dataset.name === name);
+                 const button = row?.querySelector(`[data-testid='${action}']`);
+                 button?.click();
+                 return !!button;
+               }""",
+            {"name": name, "action": action},
+        )
+
+    def expects_console(self, *patterns: str) -> None:
+        """Errors in the console that the test brought about."""
+        self.page.forget_console_errors(*patterns)
+
+    def _has(self, test_id: str) -> bool:
+        return bool(self.page.evaluate("(id) => !!document.querySelector(`[data-testid='${id}']`)", test_id))
+
+    def _wait_for(self, test_id: str, within_s: float = 20.0) -> None:
+        self.page.wait_for("(id) => !!document.querySelector(`[data-testid='${id}']`)", test_id, within_s=within_s)
+
+    def _wait_until_gone(self, test_id: str, within_s: float = 20.0) -> None:
+        self.page.wait_for("(id) => !document.querySelector(`[data-testid='${id}']`)", test_id, within_s=within_s)
+
+    def pause(self, seconds: float) -> None:
+        """Let the page go on for a while."""
+        self.page.evaluate("(ms) => new Promise((done) => setTimeout(() => done(1), ms))", seconds * 1000)
+
+
+def _alike(rgb: Sequence[int], wanted: Sequence[int]) -> bool:
+    return all(abs(a - b) <= COLOUR_TOLERANCE for a, b in zip(rgb, wanted, strict=True))
+
+
+def new_meeting(host: HttpClient, **draft: object) -> dict[str, Any]:
+    """A meeting by the API; its ``code`` is the link."""
+    meeting: dict[str, Any] = host.post("/meetings", {"title": "Weekly", **draft})
+    return meeting
