@@ -1,0 +1,185 @@
+"""Pictures of every page for people to look at: desktop and phone, light and dark, English and Chinese.
+
+    python tests/e2e/screenshots.py FOLDER [--only WORD]        needs root, chromium, espeak-ng
+
+Starts a real server with a few meetings in it; asserts nothing, but a page that cannot be reached ends it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from playwright.sync_api import sync_playwright  # noqa: E402
+
+from tests.e2e.person import Person, new_meeting  # noqa: E402
+from tests.support.browser import Chromium, chromium  # noqa: E402
+from tests.support.http_client import PASSWORD  # noqa: E402
+from tests.support.media import media  # noqa: E402
+from tests.support.netns import network_namespace  # noqa: E402
+from tests.support.server import Server, running_server  # noqa: E402
+
+SIZES: dict[str, dict[str, Any]] = {
+    "desktop": {"viewport": {"width": 1280, "height": 800}},
+    "phone": {
+        "viewport": {"width": 390, "height": 844},
+        "device_scale_factor": 2,
+        "is_mobile": True,
+        "has_touch": True,
+    },
+}
+SCHEMES = ("light", "dark")
+LANGUAGES = {"en": "en-US", "zh": "zh-CN"}
+SETTLE_S = 0.6  # web fonts, the first frames of the preview, transitions of 150 ms
+
+
+class Studio:
+    """Opens people at the look that is being photographed and keeps the pictures."""
+
+    def __init__(self, folder: Path, browser: Chromium, server: Server, look: dict[str, Any], name: str) -> None:
+        self._folder = folder
+        self._browser = browser
+        self._server = server
+        self._look = look
+        self._name = name
+
+    @contextmanager
+    def person(self, name: str, username: str | None = None) -> Iterator[Person]:
+        person = Person(name, self._browser.new_page(**self._look), self._server.url)
+        try:
+            if username:
+                person.sign_in(username, PASSWORD)
+            yield person
+        finally:
+            person.page.close()
+
+    def picture(self, person: Person, page: str) -> None:
+        person.pause(SETTLE_S)
+        path = self._folder / f"{page}-{self._name}.png"
+        person.page.screenshot(path)
+        print(path)
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    @property
+    def log(self) -> str:
+        return self._server.log()
+
+
+def signed_out(studio: Studio, codes: dict[str, str]) -> None:
+    with studio.person("Ben") as ben:
+        for page in ("login", "register", "setup", "no-such-page/at-all"):
+            ben.page.goto(f"{studio.url}/{page}")
+            studio.picture(ben, page.partition("/")[0])
+        ben.page.goto(f"{studio.url}/{codes['protected']}")
+        studio.picture(ben, "prejoin-guest")
+        ben.page.goto(f"{studio.url}/zzz-zzzz-zzz")
+        studio.picture(ben, "prejoin-unknown")
+
+
+def signed_in(studio: Studio, codes: dict[str, str]) -> None:
+    with studio.person("Dora", "dora") as dora:
+        dora.page.goto(studio.url + "/home")
+        studio.picture(dora, "home-empty")
+    with studio.person("Ana", "ana") as ana:
+        ana.page.goto(studio.url + "/home")
+        studio.picture(ana, "home")
+        ana.page.click("home-schedule")
+        studio.picture(ana, "home-schedule")
+        ana.page.goto(studio.url + "/profile")
+        studio.picture(ana, "profile")
+        ana.page.goto(f"{studio.url}/{codes['open']}")
+        studio.picture(ana, "prejoin-host")
+
+
+def room(studio: Studio, codes: dict[str, str]) -> None:
+    with studio.person("Ana", "ana") as ana:
+        ana.join(codes["open"])
+        ana.sees("Ben")
+        studio.picture(ana, "room-grid")
+        for control in ("chat", "people"):
+            ana.press(control)
+            studio.picture(ana, f"room-{control}")
+            ana.press(control)
+        ana.press("layout")
+        studio.picture(ana, "room-layout")
+        ana.page.click("control-more")
+        studio.picture(ana, "room-more")
+
+
+def alone(studio: Studio, codes: dict[str, str]) -> None:
+    with studio.person("Ana", "ana") as ana:
+        ana.join(codes["alone"])
+        studio.picture(ana, "room-alone")
+        ana.page.click("control-leave")
+        studio.picture(ana, "room-leave")
+
+
+SCENES: list[Callable[[Studio, dict[str, str]], None]] = [signed_out, signed_in, alone, room]
+
+
+def _fill(server: Server) -> dict[str, str]:
+    """Accounts and meetings to look at; the codes of those that scenes open."""
+    link = re.search(r"/setup\S*token=([\w-]+)", server.log())
+    assert link, server.log()
+    root = {"username": "root", "email": "root@example.org", "password": PASSWORD, "token": link[1]}
+    server.client().post("/setup", root)
+    ana = server.client().register("ana", "Ana")
+    server.client().register("dora", "Dora")
+    tomorrow = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=1)
+    for title, hours in (("Design review", 0), ("Budget 2027", 3), ("周会", 26)):
+        start, end = tomorrow + timedelta(hours=hours), tomorrow + timedelta(hours=hours + 1)
+        times = {"start_time": start.isoformat(), "end_time": end.isoformat()}
+        new_meeting(ana, **{"title": title, **times})
+    return {
+        "open": new_meeting(ana, title="Design review")["code"],
+        "alone": new_meeting(ana)["code"],
+        "protected": new_meeting(ana, title="Board", passcode="letmein")["code"],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", default="", help="looks whose name holds this word, as phone-dark or zh")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    with (
+        network_namespace(),
+        tempfile.TemporaryDirectory(prefix="parley-pictures-") as folder,
+        running_server(Path(folder)) as server,
+        sync_playwright() as playwright,
+        chromium(playwright, media("blue")) as browser,
+        chromium(playwright, media("green")) as other,
+    ):
+        codes = _fill(server)
+        guests = [Person(name, other.new_page(), server.url) for name in ("Ben", "Cleo", "陈小明")]
+        for guest in guests:
+            guest.join(codes["open"])
+        for size, scheme, language in itertools.product(SIZES, SCHEMES, LANGUAGES):
+            name = f"{size}-{scheme}-{language}"
+            if arguments.only not in name:
+                continue
+            look = {**SIZES[size], "color_scheme": scheme, "locale": LANGUAGES[language]}
+            studio = Studio(arguments.folder, browser, server, look, name)
+            for scene in SCENES:
+                scene(studio, codes)
+        for guest in guests:
+            guest.page.close()
+
+
+if __name__ == "__main__":
+    main()
