@@ -212,9 +212,7 @@ class AsyncioThread:
         if task is not None:
             trio.lowlevel.reschedule(task, result)
 
-    def _run_posted(
-        self, fn: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context
-    ) -> None:
+    def _run_posted(self, fn: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context) -> None:
         try:
             made = fn(*args)
         except Exception as error:

@@ -87,14 +87,10 @@ class Database(Protocol):
     def dialect(self) -> Dialect:
         """Which engine it is."""
 
-    async def run(
-        self, fn: Callable[Concatenate[Conn, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def run(self, fn: Callable[Concatenate[Conn, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `fn` in ONE transaction and return what it returns; rolled back when it raises."""
 
-    async def read(
-        self, fn: Callable[Concatenate[Conn, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def read(self, fn: Callable[Concatenate[Conn, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The same in a read-only transaction, a snapshot that waits for no writer."""
 
     def statistics(self) -> Mapping[str, float]:

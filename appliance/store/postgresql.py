@@ -120,15 +120,11 @@ class PostgresDatabase:
         self._retries = 0
         self._failures = 0
 
-    async def run(
-        self, fn: Callable[Concatenate[Conn, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def run(self, fn: Callable[Concatenate[Conn, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """See `Database.run`."""
         return await self._cross(lambda conn: fn(conn, *args, **kwargs), readonly=False)
 
-    async def read(
-        self, fn: Callable[Concatenate[Conn, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def read(self, fn: Callable[Concatenate[Conn, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """See `Database.read`."""
         return await self._cross(lambda conn: fn(conn, *args, **kwargs), readonly=True)
 

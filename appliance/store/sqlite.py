@@ -269,15 +269,11 @@ class SqliteDatabase:
         self._writer = writer
         self._reader = reader
 
-    async def run(
-        self, fn: Callable[Concatenate[Conn, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def run(self, fn: Callable[Concatenate[Conn, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """See `Database.run`."""
         return await self._writer.submit(lambda conn: fn(conn, *args, **kwargs))
 
-    async def read(
-        self, fn: Callable[Concatenate[Conn, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T:
+    async def read(self, fn: Callable[Concatenate[Conn, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """See `Database.read`."""
         return await self._reader.submit(lambda conn: fn(conn, *args, **kwargs))
 

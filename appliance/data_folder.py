@@ -1,0 +1,140 @@
+"""The data folder: made private, locked for one process, with the secret that is drawn once.
+
+Owns the lock, the secret and the names of what lies at the top; refuses to know what the parts keep below.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import hmac
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from appliance.errors import ConfigError
+
+_log = structlog.get_logger(__name__)
+
+_LOCK = "lock"
+_SECRET = "secret.key"
+_SECRET_BYTES = 32  # the block that HMAC-SHA-256 keys want at least (RFC 2104 §3)
+_LOCK_TEXT_MAX = 200
+
+
+class DataFolder:
+    """A folder that this process alone serves from; made by `open_data_folder`."""
+
+    def __init__(self, path: Path, secret: bytes) -> None:
+        """`secret`: random bytes that stay the same over restarts."""
+        self.path = path
+        self._secret = secret
+
+    @property
+    def files(self) -> Path:
+        """Object storage."""
+        return self.path / "files"
+
+    @property
+    def tls(self) -> Path:
+        """The certificate that we made ourselves."""
+        return self.path / "tls"
+
+    def key(self, purpose: str) -> bytes:
+        """32 bytes for one purpose, the same over restarts; one key tells nothing about another (RFC 5869 §2.3)."""
+        return hmac.digest(self._secret, f"parley {purpose}".encode() + b"\x01", hashlib.sha256)
+
+
+@contextmanager
+def open_data_folder(path: Path) -> Iterator[DataFolder]:
+    """Make the folder if it is missing, lock it, and read or draw the secret.
+
+    ConfigError when it cannot be written, or says which process holds it.
+    """
+    make_data_folder(path)
+    try:
+        descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(f"data.folder = '{path}': cannot be written: {error.strerror}") from error
+    try:
+        _lock(descriptor, path)
+        yield DataFolder(path, _read_secret(path))
+    finally:
+        os.close(descriptor)  # which lets go of the lock
+
+
+def make_data_folder(path: Path) -> None:
+    """Make the folder for its owner only; one that exists keeps its mode. ConfigError when that fails."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ConfigError(f"data.folder = '{path}': is not a folder") from None
+    except OSError as error:
+        raise ConfigError(f"data.folder = '{path}': cannot be made: {error.strerror}") from error
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & stat.S_IRWXO:
+        _log.warning("data_folder_open_to_others", folder=str(path), mode=f"{mode:o}", advice=f"chmod 700 {path}")
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise ConfigError(f"data.folder = '{path}': cannot be locked: {error.strerror}") from error
+        holder = os.pread(descriptor, _LOCK_TEXT_MAX, 0).decode("utf-8", "replace").strip()
+        raise ConfigError(f"data.folder = '{path}': in use by {holder or 'another process'}") from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
+
+
+def _read_secret(path: Path) -> bytes:
+    """The secret; drawn if there is none. Only ever called under the lock."""
+    file = path / _SECRET
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return _draw_secret(path)
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb") as opened:
+        mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ConfigError(f"{file}: others may read it (mode {mode:o}), run: chmod 600 {file}")
+        secret = opened.read(1024)
+    if len(secret) != _SECRET_BYTES:
+        raise ConfigError(f"{file}: holds {len(secret)} bytes instead of {_SECRET_BYTES}; restore it from a backup")
+    return secret
+
+
+def _draw_secret(path: Path) -> bytes:
+    secret = secrets.token_bytes(_SECRET_BYTES)
+    write_private(path / _SECRET, secret)
+    _log.info("secret_drawn", file=str(path / _SECRET))
+    return secret
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file of mode 0600, whole or not at all, also over a power cut. ConfigError when the disk refuses."""
+    unfinished = path.with_name(path.name + ".new")
+    try:
+        unfinished.unlink(missing_ok=True)
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
