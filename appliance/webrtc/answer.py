@@ -141,7 +141,7 @@ class NegotiatedSession:
     sctp: Sctp | None
 
 
-def _extension_ids(section: Section, allowed: frozenset[str]) -> dict[str, tuple[int, str]]:
+def _extension_ids(section: Section, allowed: frozenset[str], ours: str) -> dict[str, tuple[int, str]]:
     """name → (id, our direction suffix) of the extensions that we take on a section."""
     out: dict[str, tuple[int, str]] = {}
     for value, line in section.attributes.get("extmap", ()):
@@ -153,8 +153,10 @@ def _extension_ids(section: Section, allowed: frozenset[str]) -> dict[str, tuple
         # RFC 8285 §4.2, §4.3: 1 to 14 in the one-byte form, to 255 in the two-byte form.
         if name not in allowed or direction == "inactive" or not 1 <= int(number) <= 255:
             continue
-        mirrored = {"sendonly": "/recvonly", "recvonly": "/sendonly"}.get(direction, "")
-        out.setdefault(name, (int(number), mirrored))
+        mirrored = {"sendonly": "recvonly", "recvonly": "sendonly"}.get(direction, "")
+        if mirrored not in ("", ours):  # Firefox lists extensions that it would only use the other way
+            continue
+        out.setdefault(name, (int(number), f"/{mirrored}" if mirrored else ""))
     if "transport_cc" in out:
         out.pop("abs_send_time", None)
     return out
@@ -263,7 +265,7 @@ def compose_answer(
             "a=rtcp:9 IN IP4 0.0.0.0",
             f"a=mid:{mid}",
         ]
-        for name, (number, suffix) in _extension_ids(section, allowed).items():
+        for name, (number, suffix) in _extension_ids(section, allowed, direction).items():
             if extensions.setdefault(name, number) == number:
                 lines.append(f"a=extmap:{number}{suffix} {EXTENSION_URIS[name]}")
         lines += [f"a={direction}", "a=rtcp-mux"]

@@ -46,8 +46,8 @@ _log = structlog.get_logger(__name__)
 HANDSHAKE_DEADLINE_S = 15.0
 # Handshakes under way at once. Each holds an OpenSSL connection of about 50 kB: 50 MB at the most.
 MAX_HALF_OPEN = 1024
-# Datagrams that one session may have waiting; a handshake needs about 6, a burst of data chunks 30.
-_MAX_WAITING = 64
+# Datagrams that one session may have waiting: a congestion window of the smallest chunks; 384 kB at the most.
+_MAX_WAITING = 256
 # What one session may send here per second; a data channel message is one datagram, plus acknowledgements.
 _DATAGRAMS_PER_S = 400.0
 _DATAGRAM_BURST = 800.0
@@ -194,7 +194,8 @@ class KeyedDtls(RTCDtlsTransport):
     async def wait_closed(self) -> None:
         """Until the client's close_notify, or ``stop``."""
         if self._task is not None:
-            await self._task
+            await asyncio.wait([self._task])  # unlike awaiting it, a cancellation here leaves it to `stop`
+            self._task.result()
 
 
 @dataclass(slots=True)
@@ -204,6 +205,7 @@ class _Session:
     sctp: Sctp | None = None
     dtls: KeyedDtls | None = None
     task: asyncio.Task[None] | None = None
+    half_open: bool = False
     connected: bool = False
     over: bool = False
     channels: DataChannels | None = None
@@ -290,7 +292,11 @@ class DtlsEndpoint:
                 if datagram[0] != _HANDSHAKE_RECORD or self._half_open >= MAX_HALF_OPEN:
                     self._dropped += 1
                     continue
+                self._half_open += 1
+                session.half_open = True
                 session.task = asyncio.get_running_loop().create_task(self._run(number, session))
+                # A task that is cancelled before its first step never enters its own `finally`.
+                session.task.add_done_callback(lambda _, ended=session: self._not_half_open(ended))  # type: ignore[misc]
             if not session.path.put(datagram):
                 self._dropped += 1
 
@@ -305,12 +311,18 @@ class DtlsEndpoint:
         session.allowance -= 1
         return True
 
+    def _not_half_open(self, session: _Session) -> None:
+        if session.half_open:
+            session.half_open = False
+            self._half_open -= 1
+
     async def _run(self, number: int, session: _Session) -> None:
         """One session from ClientHello to goodbye. A client's broken DTLS is caught here and nowhere else."""
         dtls = session.dtls = KeyedDtls(session.path, self._certificate)
         reason = "the client closed the connection"
         try:
             failure = await self._shake_hands(dtls, session.fingerprints)
+            self._not_half_open(session)
             if failure is not None:
                 self._failed += 1
                 reason = failure
@@ -345,14 +357,11 @@ class DtlsEndpoint:
         remote = RTCDtlsParameters(
             fingerprints=[RTCDtlsFingerprint(algorithm=a, value=v) for a, v in fingerprints], role="client"
         )
-        self._half_open += 1
         try:
             async with asyncio.timeout(HANDSHAKE_DEADLINE_S):
                 await dtls.start(remote)
         except TimeoutError:
             return f"the DTLS handshake took longer than {HANDSHAKE_DEADLINE_S:.0f} s"
-        finally:
-            self._half_open -= 1
         if dtls.state != "connected":
             if dtls.encrypted and not dtls.identity_ok:
                 return "the client's certificate does not match the fingerprint in its SDP"
