@@ -123,8 +123,9 @@ $(STAMPS)/test-packages: requirements-test.lock $(STAMPS)/packages
 	@$(BIN)/python -m pip install -q --require-hashes -r requirements-test.lock
 	@touch $@
 
-lint: $(STAMPS)/test-packages ## ruff, mypy --strict, rustfmt, clippy
+lint: $(STAMPS)/test-packages ## ruff, mypy --strict, rustfmt, clippy, generated code is current
 	@$(BIN)/ruff check -q appliance tests
+	@$(BIN)/python web/scripts/generate_protocol.py --check
 	@$(BIN)/mypy
 	@cargo fmt --manifest-path $(CRATE)/Cargo.toml --check
 	@cargo clippy -q --manifest-path $(CRATE)/Cargo.toml --locked --all-targets -- -D warnings
