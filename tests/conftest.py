@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 
 import pytest
+import trio
 
 from tests.support.postgres import Postgres, running_postgres
 
@@ -20,3 +22,22 @@ def postgres() -> Iterator[Postgres]:
 def postgres_url(postgres: Postgres) -> str:
     """URL of an empty database for this test alone."""
     return postgres.new_database()
+
+
+# An async test runs in trio; one that hangs fails after this, far above what any of them takes.
+ASYNC_TEST_DEADLINE_S = 20.0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run ``async def test_…`` in trio; fixtures stay synchronous, context managers open what needs a loop."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+
+    async def bounded() -> None:
+        with trio.fail_after(ASYNC_TEST_DEADLINE_S):
+            await pyfuncitem.obj(**arguments)
+
+    trio.run(bounded)
+    return True
