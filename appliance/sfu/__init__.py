@@ -5,6 +5,7 @@
     media       open_sfu: the data plane, the DTLS endpoint, the event pump; Sfu   I/O
     room        one room on one worker, its channel of events                      I/O
     session     one client: negotiate, bind seats, mute, quality                   I/O
+    transport   our ICE credentials and the SSRCs of seats                         I/O (randomness)
     events      what a room tells its owner                                        pure
     layers      wanted picture size → simulcast layer                              pure
     readings    the data plane's numbers, typed                                    pure

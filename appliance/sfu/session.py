@@ -9,7 +9,6 @@ SSRCs belong to seats for the life of the transport (DESIGN §4): re-binding is 
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,13 +22,13 @@ from appliance.ids import new_id
 from appliance.sfu.events import DataMessage, SessionConnected, SessionLost
 from appliance.sfu.layers import choose_layer, choose_temporal
 from appliance.sfu.readings import SessionQuality, quality
+from appliance.sfu.transport import Transport, next_transport
 from appliance.signaling import messages
 from appliance.webrtc.answer import (
     LocalTransport,
     NegotiatedConsumer,
     NegotiatedProducer,
     NegotiatedSession,
-    SeatStreams,
     compose_answer,
 )
 from appliance.webrtc.offer import Kind, Publishing, Seat, Source, read_offer
@@ -42,9 +41,6 @@ _log = structlog.get_logger(__name__)
 
 # Saying goodbye needs one hop to the asyncio thread and one datagram.
 _CLOSE_DEADLINE_S = 1.0
-# RFC 8445 §5.3 asks for 24 and 128 bits; our ufrag alone finds the session, so it is unique by 64 bits.
-_UFRAG_BYTES = 8
-_PASSWORD_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +60,6 @@ class PublishedTrack:
 class ReceiveSeat:
     seat: int
     has_video: bool
-
-
-@dataclass(slots=True)
-class _Transport:
-    """One ICE and DTLS association, from the first offer to a certificate that changed."""
-
-    number: int
-    ufrag: str
-    password: str
-    origin: int
-    version: int
-    remote_ufrag: str
-    fingerprints: tuple[tuple[str, str], ...]
-    streams: dict[int, SeatStreams]
-    dtls_connected: bool = False
-    path_lost: bool = False
 
 
 @dataclass(slots=True)
@@ -112,7 +92,7 @@ class Session:
         self.participant_id = participant_id
         self.room = room
         self._sfu = room.sfu
-        self._transport: _Transport | None = None
+        self._transport: Transport | None = None
         self._producers: dict[Source, _Producer] = {}
         self._consumers: dict[tuple[int, Kind], _Consumer] = {}
         self._bound: dict[tuple[int, Kind], PublishedTrack] = {}
@@ -164,8 +144,9 @@ class Session:
             )
             before = self._transport
             kept = before is not None and before.fingerprints == parsed.fingerprints
-            after = self._next_transport(
-                before if kept else None,
+            after = next_transport(
+                before if before is not None and kept else None,
+                number=before.number if before is not None and kept else self._sfu.next_number(),
                 remote_ufrag=parsed.remote_ufrag,
                 fingerprints=parsed.fingerprints,
                 seats=[line.seat for line in offer.receive],
@@ -265,43 +246,7 @@ class Session:
 
     # --- inside ------------------------------------------------------------------------------------------------
 
-    def _next_transport(
-        self,
-        before: _Transport | None,
-        *,
-        remote_ufrag: str,
-        fingerprints: tuple[tuple[str, str], ...],
-        seats: Sequence[int],
-    ) -> _Transport:
-        """The transport after this offer; nothing of the old one is changed."""
-        streams = dict(before.streams) if before is not None else {}
-        used = {number for s in streams.values() for number in (s.audio, s.video, s.video_rtx)}
-
-        def new_ssrc() -> int:
-            while (number := secrets.randbits(32)) in used or number == 0:
-                pass
-            used.add(number)
-            return number
-
-        for seat in seats:
-            if seat not in streams:
-                streams[seat] = SeatStreams(new_ssrc(), new_ssrc(), new_ssrc())
-        restarted = before is None or before.remote_ufrag != remote_ufrag  # RFC 8839 §4.4.1.1.1
-        return _Transport(
-            number=before.number if before is not None else self._sfu.next_number(),
-            ufrag=secrets.token_hex(_UFRAG_BYTES) if before is None or restarted else before.ufrag,
-            password=secrets.token_hex(_PASSWORD_BYTES) if before is None or restarted else before.password,
-            # RFC 8829 §5.2.1: a 62-bit random number.
-            origin=before.origin if before is not None else secrets.randbits(62),
-            version=before.version + 1 if before is not None else 1,
-            remote_ufrag=remote_ufrag,
-            fingerprints=fingerprints,
-            streams=streams,
-            dtls_connected=before is not None and before.dtls_connected,
-            path_lost=before is not None and before.path_lost,
-        )
-
-    def _apply_transport(self, before: _Transport | None, after: _Transport, agreed: NegotiatedSession) -> None:
+    def _apply_transport(self, before: Transport | None, after: Transport, agreed: NegotiatedSession) -> None:
         plane = self._sfu.plane
         if before is None:
             self._sfu.add_session(after.number, self)
@@ -320,7 +265,7 @@ class Session:
         if agreed.sctp is not None:
             self._sfu.open_channels(after.number, agreed.sctp)
 
-    def _apply_producers(self, transport: _Transport, agreed: NegotiatedSession) -> None:
+    def _apply_producers(self, transport: Transport, agreed: NegotiatedSession) -> None:
         plane = self._sfu.plane
         lines = {line.source: line for line in agreed.producers}
         for source, producer in list(self._producers.items()):
@@ -350,7 +295,7 @@ class Session:
         producer = self._producers.pop(source)
         self._sfu.forget_producer(producer.track.producer)
 
-    def _apply_consumers(self, transport: _Transport, agreed: NegotiatedSession) -> None:
+    def _apply_consumers(self, transport: Transport, agreed: NegotiatedSession) -> None:
         plane = self._sfu.plane
         lines: dict[tuple[int, Kind], NegotiatedConsumer] = {(c.seat, c.kind): c for c in agreed.consumers}
         for key, consumer in list(self._consumers.items()):
@@ -391,7 +336,7 @@ class Session:
             plane.set_consumer_layer(consumer.number, layer=layer, temporal=choose_temporal(wanted.max_fps))
         plane.pause_consumer(consumer.number, paused=paused)
 
-    async def _drop_transport(self, transport: _Transport) -> None:
+    async def _drop_transport(self, transport: Transport) -> None:
         for source in list(self._producers):
             self._remove_producer(source)
         self._consumers.clear()
