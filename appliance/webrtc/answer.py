@@ -51,14 +51,16 @@ EXTENSION_URIS: Mapping[str, str] = {
 _NAME_OF_URI = {uri: name for name, uri in EXTENSION_URIS.items()}
 
 # What is answered where. RID names layers of a publisher only; a receiver of ours never sees one (RFC 8852).
+# The dependency descriptor is left out while the data plane copies it unchanged: its frame numbers jump when a seat is
+# re-bound, and Chromium drops a structure that is "older" than its last; nothing here needs it without SVC.
 # abs-send-time is taken only from a client without transport-wide sequence numbers: one clock per direction is enough.
 _WHEN_RECEIVING: Mapping[Kind, frozenset[str]] = {
     "audio": frozenset({"audio_level", "abs_send_time", "transport_cc", "mid"}),
-    "video": frozenset(EXTENSION_URIS) - {"playout_delay"},
+    "video": frozenset(EXTENSION_URIS) - {"playout_delay", "dependency_descriptor"},
 }
 _WHEN_SENDING: Mapping[Kind, frozenset[str]] = {
     "audio": frozenset({"audio_level", "abs_send_time", "transport_cc", "mid"}),
-    "video": frozenset(EXTENSION_URIS) - {"rid", "repaired_rid", "playout_delay"},
+    "video": frozenset(EXTENSION_URIS) - {"rid", "repaired_rid", "playout_delay", "dependency_descriptor"},
 }
 
 MAX_MESSAGE_BYTES = 16_384  # a reaction or caption is under 1 kB; RFC 8831 §6.6 calls 16 kB safe everywhere
