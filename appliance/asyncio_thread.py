@@ -264,7 +264,13 @@ class AsyncioThread:
             self._ready.set()
 
         try:
-            asyncio.run(main())
+            with asyncio.Runner() as runner:
+                try:
+                    runner.run(main())
+                except BaseException as caught:
+                    # Told before the runner cancels the tasks, so that their callers learn the reason.
+                    self._queue_to_trio(lambda failure=caught: self._fail(failure))  # type: ignore[misc]
+                    raise
         except BaseException as caught:
             error = caught
         self._queue_to_trio(lambda: self._thread_ended(error))
@@ -298,8 +304,10 @@ async def open_asyncio_thread() -> AsyncIterator[AsyncioThread]:
     try:
         with thread._body:
             yield thread
-        if thread._failure is not None:
+        if isinstance(thread._failure, Exception):
             raise thread._failure
+        if thread._failure is not None:  # SystemExit and the like must not end this thread silently
+            raise AsyncioThreadError(f"the asyncio thread failed: {thread._failure!r}") from thread._failure
     finally:
         await thread._close()
         if thread._ended.is_set():

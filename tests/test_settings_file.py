@@ -1,0 +1,175 @@
+"""The file and the environment set every key, and what is wrong is named."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from appliance.errors import ConfigError
+from appliance.settings import IceServerSettings, Settings
+from appliance.settings_file import load, variable_name
+
+SHIPPED = Path(__file__).parent.parent / "config" / "appliance.toml"
+
+
+def _keys() -> list[tuple[str, str, Any]]:
+    """Section, key and default of every setting."""
+    return [
+        (section.name, key.name, key.default)
+        for section in msgspec.structs.fields(Settings)
+        for key in msgspec.structs.fields(section.type)
+    ]
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(_toml(inner) for inner in value) + "]"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def test_the_shipped_file_holds_every_key_with_its_default_and_no_other() -> None:
+    tables = tomllib.loads(SHIPPED.read_text())
+    written = {(section, key) for section, table in tables.items() for key in table}
+    assert written == {(section, key) for section, key, _ in _keys()}
+    for section, key, default in _keys():
+        assert _toml(tables[section][key]) == _toml(default), f"{section}.{key}"
+    assert load(SHIPPED, {}) == Settings()
+
+
+def test_the_shipped_file_explains_every_key() -> None:
+    lines = SHIPPED.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if re.match(r"[a-z0-9_]+ = ", line):
+            above = number - 1
+            while re.match(r"[a-z0-9_]+ = ", lines[above]):  # a comment may stand over keys that belong together
+                above -= 1
+            assert lines[above].startswith("# "), line
+    assert max(map(len, lines)) <= 125
+
+
+@pytest.mark.parametrize(("section", "key", "default"), _keys())
+def test_every_key_is_set_by_file_and_by_environment(section: str, key: str, default: Any, tmp_path: Path) -> None:
+    other: Any
+    match f"{section}.{key}":
+        case "tls.mode" | "log.format" | "log.level" | "auth.registration" | "database.synchronous":
+            other = {"mode": "off", "format": "json", "level": "debug", "registration": "closed"}.get(key, "normal")
+        case "database.url":
+            other = "postgresql://u:p@h/d"
+        case "http.public_url":
+            other = "https://meet.example.org"
+        case "http.trusted_proxies":
+            other = ("10.0.0.0/8", "192.0.2.1")
+        case "media.hosts" | "media.announced_addresses":
+            other = ("192.0.2.7", "::1")
+        case "media.video_codecs":
+            other = ("av1",)
+        case "media.ice_servers":
+            other = (IceServerSettings(urls=("stun:x",)),)
+        case "tls.names":
+            other = ("meet.example.org",)
+        case "tls.certificate_file" | "tls.key_file":
+            other = "x.pem"
+        case _ if isinstance(default, bool):
+            other = not default
+        case "database.pool_max" | "signaling.silence_s" | "auth.refresh_ttl_s" | "signaling.burst":
+            other = default + 1
+        case "media.initial_seats" | "media.audio_seats" | "media.max_seats" | "media.workers":
+            other = default + 1
+        case _ if isinstance(default, (int, float)):
+            other = default + 1 if key.startswith(("pool_min", "messages", "heartbeat")) else default * 2 or 1
+        case _:
+            other = "elsewhere"
+    text = '[{urls = ["stun:x"]}]' if key == "ice_servers" else _toml(other)
+    beside = {"certificate_file": 'key_file = "x.pem"', "key_file": 'certificate_file = "x.pem"'}.get(key, "")
+    path = tmp_path / "parley.toml"
+    path.write_text(f"[{section}]\n{key} = {text}\n{beside}\n")
+    from_file = load(path, {})
+    assert getattr(getattr(from_file, section), key) == other
+    assert type(getattr(getattr(from_file, section), key)) is type(other)
+
+    plain = other if isinstance(other, str) else text
+    environ = {variable_name(section, key): plain}
+    if beside:
+        environ[variable_name(section, beside.split(" ")[0])] = "x.pem"
+    assert load(None, environ) == from_file
+    path.write_text("")
+    assert load(path, environ) == from_file
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "parley.toml"
+    path.write_text('[http]\nport = 1\nhost = "::1"\n')
+    settings = load(path, {"PARLEY_HTTP__PORT": "2"})
+    assert (settings.http.host, settings.http.port) == ("::1", 2)
+
+
+def test_a_list_may_be_written_with_commas() -> None:
+    assert load(None, {"PARLEY_MEDIA__HOSTS": "192.0.2.7, ::1"}).media.hosts == ("192.0.2.7", "::1")
+    assert load(None, {"PARLEY_MEDIA__HOSTS": ""}).media.hosts == ()
+
+
+def test_a_text_is_taken_as_it_is() -> None:
+    assert load(None, {"PARLEY_DATA__FOLDER": "8800"}).data.folder == "8800"
+
+
+def test_other_variables_are_left_alone() -> None:
+    injected = {"PARLEY_PORT": "tcp://10.0.0.1:80", "PARLEY_SERVICE_HOST": "10.0.0.1", "PATH": "/bin"}
+    assert load(None, injected) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[htpp]\n", "htpp: unknown section, did you mean http?"),
+        ("[http]\nprot = 1", "http.prot: unknown key, did you mean port?"),
+        ("[http]\nzzz = 1", "http.zzz: unknown key; known: host, port"),
+        ("http = 3", "http = 3: must be a table"),
+        ("[http]\nport = '80'", "http.port = '80': expected int, got str"),
+        ("[http]\nport = 65536", "http.port = 65536: expected int <= 65535"),
+        ("[http]\nport = -1", "http.port = -1: expected int >= 0"),
+        ("[http]\nport = true", "http.port = True: expected int, got bool"),
+        ("[http]\nhost = ''", "http.host = '': expected str of length >= 1"),
+        ("[media]\nvideo_codecs = ['vp8', 'vp7']", "media.video_codecs = ['vp8', 'vp7']: invalid enum value 'vp7'"),
+        ("[media]\nice_servers = [{url = 'stun:x'}]", "media.ice_servers: object contains unknown field url"),
+        ("[auth]\npassword_min_length = 4", "auth.password_min_length = 4: expected int >= 8"),
+        ("[database]\nurl = ['postgresql://u:hidden@h/d']", "database.url: expected str, got array"),
+        ("[http", "not valid TOML"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_named(text: str, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "parley.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(path, {})
+    assert sentence in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "hidden" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("PARLEY_HTTP__PROT", "1", "http.prot: unknown key, did you mean port? (PARLEY_HTTP__PROT)"),
+        ("PARLEY_HTPP__PORT", "1", "htpp: unknown section, did you mean http? (PARLEY_HTPP__PORT)"),
+        ("PARLEY_HTTP__PORT", "eighty", "http.port = 'eighty': expected int, got str (PARLEY_HTTP__PORT)"),
+        ("PARLEY_MEDIA__TCP", "maybe", "media.tcp = 'maybe': expected bool, got str (PARLEY_MEDIA__TCP)"),
+        ("PARLEY_AUTH__REGISTRATION", "", "auth.registration = '': invalid enum value"),
+    ],
+)
+def test_what_is_wrong_in_the_environment_is_named(variable: str, value: str, sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(None, {variable: value})
+    assert str(caught.value).startswith(sentence)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        load(tmp_path / "none.toml", {})
