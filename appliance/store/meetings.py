@@ -46,7 +46,7 @@ class Meeting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def insert(conn: Conn, meeting: Meeting) -> None:
-    """Add a meeting; its code must be free (see `code_taken`), else UniqueViolation."""
+    """Add a meeting; its code must be free (see `code_taken`), else UniqueViolationError."""
     values = [getattr(meeting, name) for name in Meeting.__struct_fields__]
     places = ", ".join(f"${n}" for n in range(1, len(values) + 1))
     await conn.execute(f"INSERT INTO meetings ({_COLUMNS}) VALUES ({places})", *values)

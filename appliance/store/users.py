@@ -42,7 +42,7 @@ def fold(text: str) -> str:
 
 
 async def insert(conn: Conn, user: User) -> None:
-    """Add an account; UniqueViolation when its name or address is not free (see `taken`)."""
+    """Add an account; UniqueViolationError when its name or address is not free (see `taken`)."""
     await conn.execute(
         f"INSERT INTO users ({_COLUMNS}, username_key, email_key, search_key)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",

@@ -1,0 +1,164 @@
+"""What requests hold: the structs of bodies and query strings.
+
+Owns names, types and outer bounds; unknown fields are refused. Finer rules for texts are in `texts`, and so are the
+exact lengths: the bounds here only keep nonsense out early.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from appliance.api.pages import DEFAULT_LIMIT, PageLimit
+from appliance.signaling.messages import Role, Source
+from appliance.store.meetings import MeetingStatus
+from appliance.store.users import UserRole, UserStatus
+
+Text = Annotated[str, Meta(max_length=255)]
+Password = Annotated[str, Meta(max_length=1024)]
+TokenText = Annotated[str, Meta(max_length=4096)]
+Passcode = Annotated[str, Meta(min_length=4, max_length=64)]
+"""At least 4 characters: with attempts limited to 10 at once and then one each 6 s, 10,000 digits take 16 hours."""
+Time = Annotated[datetime, Meta(tz=True)]
+SessionWanted = Literal["bearer", "cookie"]
+ParticipantBound = Annotated[int, Meta(ge=2, le=10_000)]
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the bodies and query strings."""
+
+
+class Empty(Body, frozen=True, kw_only=True):
+    """A body that says nothing; it may be missing altogether."""
+
+
+class RegisterBody(Body, frozen=True, kw_only=True):
+    username: Text
+    email: Text
+    password: Password
+    nickname: Text | None = None
+    session: SessionWanted = "bearer"
+
+
+class SetupBody(RegisterBody, frozen=True, kw_only=True):
+    token: TokenText
+    """Of the one-time link that the server printed at its first start."""
+
+
+class LoginBody(Body, frozen=True, kw_only=True):
+    login: Text
+    """User name or e-mail address."""
+    password: Password
+    session: SessionWanted = "bearer"
+
+
+class RefreshBody(Body, frozen=True, kw_only=True):
+    refresh_token: TokenText | None = None
+    """Missing for cookie sessions."""
+
+
+class ProfileBody(Body, frozen=True, kw_only=True):
+    nickname: Text | None = None
+    email: Text | None = None
+    username: Text | None = None
+
+
+class ChangePasswordBody(Body, frozen=True, kw_only=True):
+    old_password: Password
+    new_password: Password
+
+
+class DeleteAccountBody(Body, frozen=True, kw_only=True):
+    password: Password
+
+
+class RoleBody(Body, frozen=True, kw_only=True):
+    role: UserRole
+
+
+class BanBody(Body, frozen=True, kw_only=True):
+    reason: Annotated[str, Meta(max_length=500)] = ""
+
+
+class CreateMeetingBody(Body, frozen=True, kw_only=True):
+    title: Text | None = None
+    description: Annotated[str, Meta(max_length=8000)] = ""
+    start_time: Time | None = None
+    end_time: Time | None = None
+    max_participants: ParticipantBound | None = None
+    guests_allowed: bool | None = None
+    passcode: Passcode | None = None
+
+
+class UpdateMeetingBody(Body, frozen=True, kw_only=True):
+    """Only the fields that are given change; null clears a time or the passcode."""
+
+    title: Text | UnsetType = UNSET
+    description: Annotated[str, Meta(max_length=8000)] | UnsetType = UNSET
+    start_time: Time | UnsetType | None = UNSET
+    end_time: Time | UnsetType | None = UNSET
+    max_participants: ParticipantBound | UnsetType = UNSET
+    guests_allowed: bool | UnsetType = UNSET
+    passcode: Passcode | UnsetType | None = UNSET
+    locked: bool | UnsetType = UNSET
+
+
+class JoinBody(Body, frozen=True, kw_only=True):
+    name: Text | None = None
+    """Guests must give one; members may, in place of their nickname."""
+    passcode: Text | None = None
+
+
+class InviteBody(Body, frozen=True, kw_only=True):
+    emails: Annotated[list[Text], Meta(max_length=100)] = []
+    user_ids: Annotated[list[Text], Meta(max_length=100)] = []
+
+
+class MuteBody(Body, frozen=True, kw_only=True):
+    source: Source | None = None
+    """Null: everything that the participant sends."""
+
+
+class ParticipantRoleBody(Body, frozen=True, kw_only=True):
+    role: Role
+
+
+class NoQuery(Body, frozen=True, kw_only=True):
+    """No parameters."""
+
+
+class MeetingsQuery(Body, frozen=True, kw_only=True):
+    mine: bool = False
+    """Only those that I created; else also those that I was invited to or joined."""
+    status: MeetingStatus | None = None
+    limit: PageLimit = DEFAULT_LIMIT
+    cursor: TokenText | None = None
+
+
+class ParticipantsQuery(Body, frozen=True, kw_only=True):
+    active: bool | None = None
+    limit: PageLimit = DEFAULT_LIMIT
+    cursor: TokenText | None = None
+
+
+class MessagesQuery(Body, frozen=True, kw_only=True):
+    after_seq: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    limit: PageLimit = DEFAULT_LIMIT
+
+
+class UsersQuery(Body, frozen=True, kw_only=True):
+    search: Text | None = None
+    role: UserRole | None = None
+    status: UserStatus | None = None
+    limit: PageLimit = DEFAULT_LIMIT
+    cursor: TokenText | None = None
+
+
+class AuditQuery(Body, frozen=True, kw_only=True):
+    action: Text | None = None
+    actor_id: Text | None = None
+    limit: PageLimit = DEFAULT_LIMIT
+    cursor: TokenText | None = None

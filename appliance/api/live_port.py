@@ -1,0 +1,70 @@
+"""What the API asks of the running meetings, and the socket that it hands to them.
+
+Owns two protocols and the error between them; `live` implements the first, `websocket` the second.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from appliance.signaling.messages import Participant
+
+
+class SocketClosed(Exception):  # noqa: N818  # an event of every connection, as trio.EndOfChannel
+    """The other end is gone, or this end has closed; nothing more can be sent or received."""
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        """``code``: of RFC 6455 §7.4.1; 1006 when the connection was lost without one."""
+        super().__init__(f"socket closed with {code} {reason}".rstrip())
+        self.code = code
+        self.reason = reason
+
+
+class Socket(Protocol):
+    """One WebSocket, text frames only."""
+
+    async def receive(self) -> str:
+        """The next text frame. Raises SocketClosed. One task receives at a time."""
+
+    async def send(self, frame: str) -> None:
+        """Send a text frame; waits while the client does not read, for a bounded time. Raises SocketClosed."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say goodbye (RFC 6455 §7.4.1) and close; no error when it is closed already."""
+
+
+class LiveMeetings(Protocol):
+    """The meetings that run in this process. Methods about a meeting that does not run do nothing."""
+
+    def participant_count(self, meeting_id: str) -> int:
+        """Connections in the room now."""
+
+    def participants(self, meeting_id: str) -> list[Participant]:
+        """Who is in the room now, in the order of joining."""
+
+    async def end(self, meeting_id: str, *, by_user_id: str | None) -> None:
+        """Close the room for everybody."""
+
+    async def leave(self, meeting_id: str, user_id: str) -> int:
+        """End the user's (or guest's) connections in the room; how many there were."""
+
+    async def kick(self, meeting_id: str, uid: str, *, by_user_id: str) -> int:
+        """Remove a participant id, or every connection of a user or guest id; how many there were."""
+
+    async def mute(self, meeting_id: str, uid: str, source: str | None, *, by_user_id: str) -> int:
+        """Mute one source, or all that sound and show (None); how many tracks changed."""
+
+    async def set_role(self, meeting_id: str, uid: str, role: str, *, by_user_id: str) -> int:
+        """Change the role of a participant, user or guest in the room; how many connections that are."""
+
+    def meeting_changed(self, meeting_id: str, *, title: str, locked: bool) -> None:
+        """Tell the room its new title and lock."""
+
+    def revoke_user(self, user_id: str) -> None:
+        """Banned, deleted or signed out everywhere: drop the user's sockets."""
+
+    def statistics(self) -> dict[str, object]:
+        """Rooms, connections and the rest, for people and metrics."""
+
+    async def serve_socket(self, socket: Socket, remote: str) -> None:
+        """One signaling WebSocket from accept to close. ``remote``: the client's address."""

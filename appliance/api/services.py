@@ -1,0 +1,108 @@
+"""What handlers work with, put together once by `app`.
+
+Owns nothing but the names; refuses to open or close anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from appliance.api.addresses import Network, parse_networks
+from appliance.api.live_port import LiveMeetings
+from appliance.auth.csrf import Csrf
+from appliance.auth.passwords import PasswordHasher
+from appliance.auth.rate_limit import RateLimiter
+from appliance.auth.tokens import TokenSigner
+from appliance.settings import Settings
+from appliance.store.database import Database
+
+
+class Files(Protocol):
+    """Object storage, as far as the API needs it."""
+
+    async def write(self, key: str, data: bytes) -> object:
+        """Store an object, whole or not at all."""
+
+    async def read(self, key: str) -> bytes:
+        """An object's bytes; FileNotFoundError when there is none."""
+
+    async def delete(self, key: str) -> object:
+        """Remove an object; nothing happens when there is none."""
+
+
+class Metrics(Protocol):
+    """Counters of requests, and all counters as text."""
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answered request. ``route`` is the pattern, not the path: its values are few."""
+
+    def exposition(self) -> tuple[bytes, str]:
+        """Everything, in Prometheus' text format, and its media type."""
+
+
+class SetupLink:
+    """The one-time right to create the administrator: a token that this start of the server printed."""
+
+    def __init__(self, token: str | None) -> None:
+        """``token`` None: an administrator exists already."""
+        self.token = token
+
+    def spend(self) -> None:
+        """The administrator exists; the link is void."""
+        self.token = None
+
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """What handlers work with."""
+
+    version: str
+    settings: Settings
+    database: Database
+    live: LiveMeetings
+    files: Files
+    metrics: Metrics
+    passwords: PasswordHasher
+    tokens: TokenSigner
+    csrf: Csrf
+    limiter: RateLimiter
+    setup: SetupLink
+    now_ms: Callable[[], int]
+    """Milliseconds since the Unix epoch."""
+    trusted_proxies: list[Network]
+
+    def now_s(self) -> int:
+        """Seconds since the Unix epoch."""
+        return self.now_ms() // 1000
+
+
+def make_services(
+    *,
+    version: str,
+    settings: Settings,
+    secret: bytes,
+    database: Database,
+    live: LiveMeetings,
+    files: Files,
+    metrics: Metrics,
+    setup_token: str | None,
+    now_ms: Callable[[], int],
+) -> Services:
+    """The services of one server. ``secret``: at least 32 random bytes, the same over restarts."""
+    return Services(
+        version=version,
+        settings=settings,
+        database=database,
+        live=live,
+        files=files,
+        metrics=metrics,
+        passwords=PasswordHasher(settings.auth),
+        tokens=TokenSigner(secret),
+        csrf=Csrf(secret),
+        limiter=RateLimiter(),
+        setup=SetupLink(setup_token),
+        now_ms=now_ms,
+        trusted_proxies=parse_networks(settings.http.trusted_proxies),
+    )

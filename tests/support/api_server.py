@@ -1,0 +1,252 @@
+"""The API served for a test: real listener, real database, real files, in a thread of the test process.
+
+Owns start and stop; the meetings behind it are a `RoomLedger`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from appliance.api.application import make_application
+from appliance.api.server import serve_http
+from appliance.api.services import Services, make_services
+from appliance.api.static_files import StaticFiles
+from appliance.asyncio_thread import open_asyncio_thread
+from appliance.files.folder import open_folder_storage
+from appliance.observe.metrics import Metrics
+from appliance.settings import AuthSettings, DatabaseSettings, DataSettings, HttpSettings, LimitsSettings, Settings
+from appliance.store.database import open_database
+from tests.support.room_ledger import RoomLedger
+
+SECRET = b"a secret of thirty-two bytes, or more"
+SETUP_TOKEN = "the one-time token"
+PASSWORD = "correct horse battery staple"
+
+# The cheapest hash that the settings allow: tests check the logic, not the cost.
+QUICK_AUTH = AuthSettings(argon2_memory_kib=8192, argon2_passes=1, argon2_lanes=1)
+NO_LIMITS = LimitsSettings(
+    login_per_minute=100_000,
+    register_per_hour=100_000,
+    refresh_per_minute=100_000,
+    join_per_minute=100_000,
+    upload_per_minute=100_000,
+    api_per_minute=100_000,
+)
+
+
+def settings_for(folder: Path, database_url: str = "", **sections: Any) -> Settings:
+    """Settings of a test server on a free port of 127.0.0.1."""
+    values: dict[str, Any] = {
+        "data": DataSettings(folder=str(folder)),
+        "http": HttpSettings(port=0, max_body_bytes=65_536, max_upload_bytes=1_048_576),
+        "database": DatabaseSettings(url=database_url, synchronous="normal"),
+        "auth": QUICK_AUTH,
+        "limits": NO_LIMITS,
+        **sections,
+    }
+    return Settings(**values)
+
+
+@dataclass
+class Clock:
+    """The server's clock, moved by the test."""
+
+    ahead_ms: int = 0
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self.ahead_ms
+
+
+@dataclass
+class Reply:
+    """One answer."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def data(self) -> Any:
+        """``data`` of a success."""
+        assert self.status == 200, (self.status, self.body)
+        assert self.json["code"] == 200 and self.json["message"] == "success"
+        return self.json["data"]
+
+    @property
+    def code(self) -> str:
+        """Machine code of a refusal."""
+        assert self.status >= 400, (self.status, self.body)
+        assert self.json["code"] == self.status
+        return str(self.json["error"].partition(":")[0])
+
+    @property
+    def error(self) -> str:
+        """Machine code and field of a refusal."""
+        assert self.status >= 400, (self.status, self.body)
+        return str(self.json["error"])
+
+
+@dataclass
+class ApiServer:
+    """A running server."""
+
+    host: str
+    port: int
+    services: Services
+    ledger: RoomLedger
+    clock: Clock
+    tls: bool = False
+    token: trio.lowlevel.TrioToken | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http{'s' if self.tls else ''}://{self.host}:{self.port}"
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        raw: bytes | None = None,
+    ) -> Reply:
+        """One request on a connection of its own. ``path`` below /api/v1, or from the root with a leading ``!``."""
+        full = path[1:] if path.startswith("!") else "/api/v1" + path
+        sent: dict[str, str] = {}
+        if raw is not None or body is not None:
+            sent["Content-Type"] = "application/json"
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        sent.update(headers or {})
+        data = raw if raw is not None else None if body is None else json.dumps(body).encode()
+        if self.tls:
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            connection = http.client.HTTPSConnection(self.host, self.port, timeout=10, context=context)
+        else:
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=10)
+        try:
+            connection.request(method, full, data, sent)
+            answer = connection.getresponse()
+            return Reply(answer.status, answer.headers, answer.read())
+        finally:
+            connection.close()
+
+    def user(self, name: str, **fields: Any) -> Account:
+        """Register an account, signed in with bearer tokens."""
+        body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD, **fields}
+        data = self.request("POST", "/auth/register", body).data
+        return Account(self, data["user"]["id"], data["access_token"], data["refresh_token"])
+
+    def admin(self, name: str = "root") -> Account:
+        """Create the administrator with the setup link."""
+        body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD, "token": SETUP_TOKEN}
+        data = self.request("POST", "/setup", body).data
+        return Account(self, data["user"]["id"], data["access_token"], data["refresh_token"])
+
+
+@dataclass
+class Account:
+    """A signed-in client."""
+
+    server: ApiServer
+    id: str
+    token: str
+    refresh_token: str = field(repr=False)
+
+    def call(self, method: str, path: str, body: object = None, **more: Any) -> Reply:
+        return self.server.request(method, path, body, token=self.token, **more)
+
+    def get(self, path: str) -> Reply:
+        return self.call("GET", path)
+
+    def post(self, path: str, body: object = None) -> Reply:
+        return self.call("POST", path, {} if body is None else body)
+
+    def put(self, path: str, body: object) -> Reply:
+        return self.call("PUT", path, body)
+
+    def delete(self, path: str, body: object = None) -> Reply:
+        return self.call("DELETE", path, body)
+
+
+@contextmanager
+def serving(
+    settings: Settings, *, web: Path | None = None, tls: ssl.SSLContext | None = None, setup_token: str | None = SETUP_TOKEN
+) -> Iterator[ApiServer]:
+    """A server for the length of the block; what it raises is raised here."""
+    ledger, clock, ready = RoomLedger(), Clock(), threading.Event()
+    state: dict[str, Any] = {}
+
+    async def run() -> None:
+        stop = trio.Event()
+        async with (
+            open_asyncio_thread() as thread,
+            open_database(settings, thread) as database,
+            open_folder_storage(Path(settings.data.folder) / "files") as files,
+            trio.open_nursery() as nursery,
+        ):
+            services = make_services(
+                version="0.0.test",
+                settings=settings,
+                secret=SECRET,
+                database=database,
+                live=ledger,
+                files=files,
+                metrics=Metrics(),
+                setup_token=setup_token,
+                now_ms=clock.now_ms,
+            )
+            application = make_application(services, StaticFiles(web))
+
+            async def serve(*, task_status: trio.TaskStatus[list[tuple[str, int]]]) -> None:
+                await serve_http(application, settings, tls=tls, wait_stop=stop.wait, task_status=task_status)
+
+            addresses = await nursery.start(serve)
+            host, port = addresses[0]
+            token = trio.lowlevel.current_trio_token()
+            state["stop"] = lambda: token.run_sync_soon(stop.set)
+            state["server"] = ApiServer(host, port, services, ledger, clock, tls is not None, token)
+            ready.set()
+
+    def main() -> None:
+        try:
+            trio.run(run)
+        except BaseException as error:
+            state["error"] = error
+        finally:
+            ready.set()
+
+    runner = threading.Thread(target=main, name="api server")
+    runner.start()
+    ready.wait(20)
+    try:
+        if "server" in state:
+            yield state["server"]
+    finally:
+        if "stop" in state:
+            state["stop"]()
+        runner.join(20)
+    assert not runner.is_alive(), "the server does not stop"
+    if "error" in state:
+        raise state["error"]
+
+
+__all__ = ["PASSWORD", "SETUP_TOKEN", "Account", "ApiServer", "Clock", "Reply", "serving", "settings_for"]
