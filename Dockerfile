@@ -18,7 +18,7 @@ COPY requirements-build.lock ./
 RUN /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY appliance/ appliance/
-COPY --from=web /src/web/dist/ appliance/api/static/
+COPY --from=web /src/web/dist/ web/dist/
 RUN /opt/build/bin/maturin build --release --locked --out /wheel
 
 FROM debian:bookworm-slim

@@ -10,7 +10,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 CRATE := appliance/dataplane
-STATIC := appliance/api/static
 
 # Where cargo puts its objects; the environment's CARGO_TARGET_DIR wins.
 export CARGO_TARGET_DIR ?= $(CURDIR)/$(CRATE)/target
@@ -40,7 +39,7 @@ help: ## Show this list
 run: $(STAMPS)/ready ## Set everything up and serve http://localhost:8800
 	@exec $(BIN)/parley serve
 
-web: $(STAMPS)/web ## Build the web UI into appliance/api/static
+web: $(STAMPS)/web ## Build the web UI into web/dist
 
 bench: $(STAMPS)/ready $(STAMPS)/test-packages ## Run every benchmark of tests/load, the quick way
 	@for bench in tests/load/*.py; do \
@@ -84,7 +83,6 @@ web/node_modules/.stamp: web/package-lock.json web/package.json
 $(STAMPS)/web: $(WEB_SOURCES) web/node_modules/.stamp | $(STAMPS)/python
 	@echo "make: building the web UI"
 	@cd web && npm run --silent build
-	@rm -rf $(STATIC) && cp -r web/dist $(STATIC)
 	@touch $@
 
 $(STAMPS)/ready: $(STAMPS)/native $(STAMPS)/web
@@ -155,4 +153,4 @@ lock: $(STAMPS)/python ## Compile requirements*.lock anew
 	@$(COMPILE) --extra test --extra lint -c requirements.lock -o requirements-test.lock pyproject.toml
 
 clean: ## Remove what was built, keep the data folder
-	@rm -rf $(VENV) build web/node_modules web/dist $(STATIC) $(CRATE)/target appliance/*.so
+	@rm -rf $(VENV) build web/node_modules web/dist $(CRATE)/target appliance/*.so

@@ -16,6 +16,9 @@ COLOUR_TOLERANCE = 45
 # Speech in the recordings is far above this root mean square, comfort noise and silence far below.
 AUDIBLE = 0.01
 
+# What the page shows when it will not let somebody in: beside the button, at a field, or instead of the form.
+REFUSALS = "[data-testid='form-problem'], [aria-invalid='true'], [data-testid^='screen-']"
+
 VIDEO_OF = """({name, source}) => {
   const tile = [...document.querySelectorAll("[data-testid='tile']")]
     .find((t) => t.dataset.name === name && t.dataset.source === source);
@@ -59,29 +62,27 @@ class Person:
         self.is_in_the_room()
 
     def _fills_the_form_and_joins(self, passcode: str | None) -> None:
-        self._wait_for("prejoin-join")
-        if self._has("prejoin-name"):
-            self.page.fill("prejoin-name", self.name)
+        self._wait_for("join-button")
+        if self._has("name-input"):
+            self.page.fill("name-input", self.name)
         if passcode is not None:
-            self.page.fill("prejoin-passcode", passcode)
-        self.page.click("prejoin-join")
+            self.page.fill("passcode-input", passcode)
+        self.page.click("join-button")
 
     def stays_out(self) -> None:
         """The page says why it cannot join, and there is no room."""
-        self._wait_for("prejoin-error")
+        self.page.wait_for(f"() => !!document.querySelector(`{REFUSALS}`)")
         assert not self._has("room")
 
     def cannot_join(self, code: str) -> None:
         """The link does not lead into the room any more."""
         self.page.goto(f"{self.url}/{code}")
         self.page.wait_for(
-            "() => !!document.querySelector(`[data-testid='prejoin-join'],[data-testid^='screen-']`)"
+            "() => !!document.querySelector(`[data-testid='join-button'],[data-testid^='screen-']`)"
         )
-        if self._has("prejoin-join"):
+        if self._has("join-button"):
             self._fills_the_form_and_joins(None)
-            self.page.wait_for(
-                "() => !!document.querySelector(`[data-testid='prejoin-error'],[data-testid^='screen-']`)"
-            )
+            self.page.wait_for(f"() => !!document.querySelector(`{REFUSALS}`)")
         assert not self._has("room")
 
     def is_in_the_room(self, within_s: float = 20.0) -> None:

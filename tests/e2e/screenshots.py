@@ -97,7 +97,7 @@ def signed_in(studio: Studio, codes: dict[str, str]) -> None:
     with studio.person("Ana", "ana") as ana:
         ana.page.goto(studio.url + "/home")
         studio.picture(ana, "home")
-        ana.page.click("home-schedule")
+        ana.page.click("schedule-open")
         studio.picture(ana, "home-schedule")
         ana.page.goto(studio.url + "/profile")
         studio.picture(ana, "profile")

@@ -15,11 +15,12 @@ def test_from_the_first_link_to_a_meeting(server: Server, people: Callable[..., 
     assert link, server.log()
     root = people("Root", "red")
     root.page.goto(link[0])
-    for field, text in {"username": "root", "email": "root@example.org", "password": PASSWORD}.items():
-        root.page.fill(f"setup-{field}", text)
+    for field, text in {"username": "root", "nickname": "Root", "email": "root@example.org", "password": PASSWORD}.items():
+        root.page.fill(f"register-{field}", text)
     root.page.click("setup-submit")
-    root.finishes_the_wizard()
-    root.page.click("home-new-meeting")
+    root.page.click("setup-continue")
+    root.page.click("setup-done")
+    root.page.click("new-meeting")
     root.joins_from_here()
     code = root.page.evaluate("() => location.pathname.slice(1)")
     assert re.fullmatch(r"[a-z]{3}-[a-z]{4}-[a-z]{3}", code), code
@@ -31,10 +32,10 @@ def test_from_the_first_link_to_a_meeting(server: Server, people: Callable[..., 
     for field, text in fields.items():
         ben.page.fill(f"register-{field}", text)
     ben.page.click("register-submit")
-    ben.page.fill("home-code", code)
-    ben.page.click("home-join")
+    ben.page.fill("code-input", code)
+    ben.page.click("code-join")
     ben.joins_from_here()
-    ben.sees("root", "red")
+    ben.sees("Root", "red")
     root.sees("Ben", "green")
     ben.leave()
     root.leave()
@@ -46,4 +47,4 @@ def test_from_the_first_link_to_a_meeting(server: Server, people: Callable[..., 
     again.page.fill("login-name", "root")
     again.page.fill("login-password", PASSWORD)
     again.page.click("login-submit")
-    again.page.wait_for("() => !!document.querySelector(`[data-testid='home-new-meeting']`)")
+    again.page.wait_for("() => !!document.querySelector(`[data-testid='new-meeting']`)")

@@ -37,7 +37,7 @@ QUICK_JOINS = 12  # 50 s less the start of server and browser, at two to three s
 WATCH = """() => {
   window.joinTimes = {};
   addEventListener('click', (event) => {
-    if (event.target.closest("[data-testid='prejoin-join']")) window.joinTimes.click ??= performance.now();
+    if (event.target.closest("[data-testid='join-button']")) window.joinTimes.click ??= performance.now();
   }, true);
   const seen = new WeakSet();
   const look = () => {
@@ -65,12 +65,12 @@ def _join_once(browser: Chromium, server: Server, code: str, number: int, idle_c
     person = Person(f"Guest {number}", browser.new_page(), server.url)
     try:
         person.page.goto(f"{server.url}/{code}")
-        person.page.wait_for("() => !!document.querySelector(`[data-testid='prejoin-name']`)")
-        person.page.fill("prejoin-name", person.name)
+        person.page.wait_for("() => !!document.querySelector(`[data-testid='name-input']`)")
+        person.page.fill("name-input", person.name)
         person.page.evaluate(WATCH)
         person.pause(0.5)  # the preview settles: people look at it before they click
         cpu, began = server.cpu_s(), time.monotonic()
-        person.page.click("prejoin-join")
+        person.page.click("join-button")
         times = person.page.wait_for("() => window.joinTimes.frame !== undefined && window.joinTimes", within_s=20)
         took = time.monotonic() - began
         used = server.cpu_s() - cpu - idle_cpu_share * took
