@@ -132,7 +132,7 @@ class Person:
         last = None
         while len(seen) < 3:
             last = self.look(name, source)
-            if last and (colour is None or _alike(last["rgb"], COLOURS[colour])):
+            if last and (colour is None or alike(last["rgb"], COLOURS[colour])):
                 seen.add(last["fingerprint"])
             assert time.monotonic() < deadline, (
                 f"{self.name} does not see {name} move within {within_s} s: {len(seen)} pictures, last {last}"
@@ -254,7 +254,7 @@ class Person:
         self.page.evaluate("(ms) => new Promise((done) => setTimeout(() => done(1), ms))", seconds * 1000)
 
 
-def _alike(rgb: Sequence[int], wanted: Sequence[int]) -> bool:
+def alike(rgb: Sequence[int], wanted: Sequence[int]) -> bool:
     return all(abs(a - b) <= COLOUR_TOLERANCE for a, b in zip(rgb, wanted, strict=True))
 
 

@@ -15,7 +15,8 @@ def test_from_the_first_link_to_a_meeting(server: Server, people: Callable[..., 
     assert link, server.log()
     root = people("Root", "red")
     root.page.goto(link[0])
-    for field, text in {"username": "root", "nickname": "Root", "email": "root@example.org", "password": PASSWORD}.items():
+    fields = {"username": "root", "nickname": "Root", "email": "root@example.org", "password": PASSWORD}
+    for field, text in fields.items():
         root.page.fill(f"register-{field}", text)
     root.page.click("setup-submit")
     root.page.click("setup-continue")
