@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 APPLIANCE = ROOT / "appliance"
 
-# Imports point upwards in this list. Within one layer nobody imports a neighbour, except in the first, which is one room.
+# Imports point upwards in this list. Within a layer nobody imports a neighbour, except in the first: one room.
 LAYERS: list[set[str]] = [
     {"ids", "errors", "settings", "asyncio_thread"},
     {"meeting", "signaling", "webrtc", "settings_file", "data_folder", "_dataplane"},
