@@ -1,0 +1,256 @@
+//! Media in: whose it is (SSRC, or MID and RID while the SSRC is new), what it says, and off to the consumers.
+
+use super::Engine;
+use super::arena::Key;
+use super::consumer::Consumer;
+use super::formats::{ExtensionIds, MediaFormat, PayloadKind};
+use super::forward::{self, Incoming, Offer};
+use super::producer::Producer;
+use super::session::{Session, SsrcUse};
+use crate::codec;
+use crate::command::Kind;
+use crate::event::Event;
+use crate::nack::Arrival;
+use crate::rtp::{RtpView, split_rtx_untrusted};
+use crate::transport_feedback::ArrivalLog;
+use crate::units::Time;
+
+/// A jump in sequence numbers further than this is another stream (the loss tracker's bound, MEDIA-NOTES §4).
+const MAX_JUMP: u64 = 10_000;
+
+impl Engine {
+    /// One authenticated packet in the clear.
+    pub(super) fn on_rtp(&mut self, now: Time, key: Key<Session>, packet: &mut [u8]) {
+        let Ok(view) = RtpView::parse_untrusted(packet) else {
+            self.counters.junk += 1;
+            return;
+        };
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        let ids = session.extensions;
+        if ids.transport_cc != 0
+            && let Some(&[high, low]) = view.extension(ids.transport_cc)
+        {
+            let log = session.arrivals.get_or_insert_with(|| Box::new(ArrivalLog::new()));
+            log.on_packet(now, u16::from_be_bytes([high, low]));
+            session.feedback_ssrc = view.ssrc();
+        }
+        let Some(kind) = session.payloads.kind(view.payload_type()) else {
+            self.counters.junk += 1;
+            return;
+        };
+        let belongs = match session.ssrcs.get(&view.ssrc()) {
+            Some(belongs) => *belongs,
+            None => match self.latch(key, &view, &ids, kind) {
+                Some(belongs) => belongs,
+                None => {
+                    self.counters.junk += 1;
+                    return;
+                }
+            },
+        };
+        match kind {
+            PayloadKind::Media(format) if !belongs.rtx => {
+                self.on_media(now, key, packet, belongs, format, false)
+            }
+            PayloadKind::Rtx(media) if belongs.rtx => {
+                let ssrc = self
+                    .producers
+                    .get(belongs.producer)
+                    .and_then(|p| p.layers[usize::from(belongs.layer)].ssrc);
+                let format = self.sessions.get(key).and_then(|s| s.payloads.media(media));
+                // RTX before any media, or without payload, is padding that probes the link
+                if let (Some(ssrc), Some(format)) = (ssrc, format)
+                    && let Some(packet) = unwrap_rtx(packet, media, ssrc)
+                {
+                    self.on_media(now, key, packet, belongs, format, true);
+                }
+            }
+            _ => self.counters.junk += 1,
+        }
+    }
+
+    /// Finds out whose a new SSRC is, by MID and RID (RFC 8843 §9.2, RFC 8852).
+    fn latch(
+        &mut self,
+        key: Key<Session>,
+        view: &RtpView<'_>,
+        ids: &ExtensionIds,
+        kind: PayloadKind,
+    ) -> Option<SsrcUse> {
+        let text = |id: u8| (id != 0).then(|| view.extension(id)).flatten();
+        let mid = text(ids.mid)?;
+        let session = self.sessions.get_mut(key)?;
+        let producer_key = session
+            .producers
+            .iter()
+            .copied()
+            .find(|p| self.producers.get(*p).is_some_and(|p| p.mid.as_bytes() == mid))?;
+        let producer = self.producers.get_mut(producer_key)?;
+        let rtx = matches!(kind, PayloadKind::Rtx(_));
+        let rid = if rtx { text(ids.repaired_rid).or_else(|| text(ids.rid)) } else { text(ids.rid) };
+        let layer = match rid {
+            _ if producer.layers.len() == 1 => 0,
+            Some(rid) => producer.layers.iter().position(|l| l.rid.as_bytes() == rid)?,
+            None => return None,
+        };
+        let belongs = SsrcUse { producer: producer_key, layer: layer as u8, rtx };
+        let known = &mut producer.layers[layer];
+        let former = if rtx { known.rtx_ssrc } else { known.ssrc };
+        if let Some(former) = former {
+            session.ssrcs.remove(&former);
+        }
+        if !session.latch(view.ssrc(), belongs) {
+            return None;
+        }
+        if rtx {
+            known.rtx_ssrc = Some(view.ssrc());
+        } else {
+            known.replace_ssrc(view.ssrc());
+        }
+        Some(belongs)
+    }
+
+    fn on_media(
+        &mut self,
+        now: Time,
+        key: Key<Session>,
+        packet: &[u8],
+        belongs: SsrcUse,
+        format: MediaFormat,
+        repaired: bool,
+    ) {
+        let Ok(view) = RtpView::parse_untrusted(packet) else { return };
+        let (Some(producer), Some(session)) =
+            (self.producers.get_mut(belongs.producer), self.sessions.get(key))
+        else {
+            return;
+        };
+        let extensions = session.extensions;
+        let layer = &mut producer.layers[usize::from(belongs.layer)];
+        if repaired && layer.last_packet.is_none() {
+            return;
+        }
+        layer.set_format(format);
+        let before = layer.highest;
+        let (arrival, seq) = layer.losses.on_packet(now, view.sequence());
+        if arrival == Arrival::Duplicate {
+            return;
+        }
+        if before.is_some_and(|before| seq > before + MAX_JUMP) {
+            layer.generation += 1;
+            layer.cache.clear();
+        }
+        layer.highest = Some(before.map_or(seq, |before| before.max(seq)));
+        if repaired {
+            layer.recovered += 1;
+        } else {
+            layer.losses.on_timestamp(now, view.timestamp());
+        }
+        layer.packets += 1;
+        layer.bytes += packet.len() as u64;
+        layer.rate.add(packet.len());
+        let began = !layer.flowing(now, super::producer::LAYER_SILENT);
+        layer.last_packet = Some(now);
+        let descriptor = (extensions.dependency_descriptor != 0)
+            .then(|| view.extension(extensions.dependency_descriptor))
+            .flatten();
+        let Some(frame) = frame_of(&format, &view, descriptor) else {
+            self.counters.junk += 1;
+            return;
+        };
+        if frame.key_frame && producer.kind == Kind::Video {
+            layer.key_frames.satisfied();
+            layer.losses.forget_before(seq);
+        }
+        if producer.kind == Kind::Video {
+            layer.cache.insert(now, seq, packet);
+        }
+        if !producer.started && !producer.muted {
+            producer.started = true;
+            self.events.push(Event::ProducerStarted { producer: producer.id });
+        }
+        if producer.speaker
+            && !producer.muted
+            && extensions.audio_level != 0
+            && let Some(&level) = view.extension(extensions.audio_level).and_then(<[u8]>::first)
+            && let Some(room) = self.rooms.get_mut(session.room)
+        {
+            // RFC 6464 §3: V flag, then the level in −dBov
+            room.speakers.on_level(now, producer.id, level & 0x7f);
+        }
+        let generation = layer.generation;
+        if began {
+            self.choose_layers(now, belongs.producer, false); // the packet itself may be the key frame
+        }
+        let packet =
+            Incoming { view, seq, format, frame, producer: 0, layer: belongs.layer, generation, extensions };
+        self.forward(now, belongs.producer, packet);
+    }
+
+    /// Offers a packet to everybody who is bound to its producer.
+    fn forward(&mut self, now: Time, key: Key<Producer>, mut packet: Incoming<'_>) {
+        let Some(producer) = self.producers.get(key) else { return };
+        if producer.muted {
+            return;
+        }
+        packet.producer = producer.id;
+        for consumer_key in &producer.consumers {
+            let Some(consumer) = self.consumers.get_mut(*consumer_key) else { continue };
+            let Some(session) = self.sessions.get_mut(consumer.session) else { continue };
+            let offer = forward::offer(now, &packet, &producer.layers, consumer, session, &mut self.outbox);
+            if offer != Offer::Started {
+                continue;
+            }
+            if std::mem::take(&mut consumer.announce) {
+                let (producer, layer) = (producer.id, packet.layer);
+                self.events.push(Event::ConsumerStarted { consumer: consumer.id, producer, layer });
+            }
+            replay(now, &packet, producer, consumer, session, &mut self.outbox);
+        }
+    }
+}
+
+/// The rest of a frame that was received before its first packet, which came as a repair.
+fn replay(
+    now: Time,
+    first: &Incoming<'_>,
+    producer: &Producer,
+    consumer: &mut Consumer,
+    session: &mut Session,
+    outbox: &mut super::outbox::Outbox,
+) {
+    let layer = &producer.layers[usize::from(first.layer)];
+    for seq in first.seq + 1..=layer.highest.unwrap_or(0) {
+        let Some(view) = layer.cache.get(now, seq).and_then(|p| RtpView::parse_untrusted(p).ok()) else {
+            continue;
+        };
+        let Some(frame) = frame_of(&first.format, &view, None) else { continue };
+        let packet = Incoming { view, seq, frame, ..*first };
+        forward::offer(now, &packet, &producer.layers, consumer, session, outbox);
+    }
+}
+
+/// What a payload says; a packet without payload says nothing.
+fn frame_of(format: &MediaFormat, view: &RtpView<'_>, descriptor: Option<&[u8]>) -> Option<codec::FrameInfo> {
+    if view.payload().is_empty() {
+        return Some(codec::FrameInfo::default());
+    }
+    codec::inspect_untrusted(format.codec, view.payload(), descriptor)
+}
+
+/// Turns a retransmission into the packet it repeats (RFC 4588 §4), in place: the header moves over the original
+/// sequence number. None without payload.
+fn unwrap_rtx(packet: &mut [u8], payload_type: u8, ssrc: u32) -> Option<&mut [u8]> {
+    let view = RtpView::parse_untrusted(packet).ok()?;
+    if view.payload().is_empty() {
+        return None;
+    }
+    let header = view.header_len();
+    let (sequence, _) = split_rtx_untrusted(view.payload()).ok()?;
+    packet.copy_within(..header, 2);
+    let packet = &mut packet[2..];
+    packet[1] = (packet[1] & 0x80) | payload_type;
+    packet[2..4].copy_from_slice(&sequence.to_be_bytes());
+    packet[8..12].copy_from_slice(&ssrc.to_be_bytes());
+    Some(packet)
+}

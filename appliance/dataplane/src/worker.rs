@@ -1,0 +1,367 @@
+//! One thread per worker: waits for sockets, commands and timers, feeds the engine, sends what it wants sent.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crossbeam_queue::SegQueue;
+
+use crate::command::Command;
+use crate::engine::Engine;
+use crate::engine::path::Path;
+use crate::engine::snapshot::WorkerNumbers;
+use crate::event::{Event, Mailbox};
+use crate::io::{BATCH, Batch, EventFd, Poller, Ready, Udp, listen_tcp, thread_cpu_s};
+use crate::stats::StatsBoard;
+use crate::tcp::{FIRST_CONNECTION, TcpConnections};
+use crate::units::Time;
+
+/// Batches taken from one socket before the others, the commands and the timers get their turn: 512 packets.
+const BATCHES: usize = 8;
+/// Datagrams that may pile up in the outbox while a batch is worked off; a fan-out to 500 is more than one batch.
+const FLUSH_AT: usize = 512;
+/// How often numbers and idle TCP connections are looked at.
+const SECOND: Duration = Duration::from_secs(1);
+/// Seconds from NTP's epoch, 1900, to Unix's (RFC 5905 §6).
+const NTP_UNIX: u64 = 2_208_988_800;
+
+const COMMANDS: u64 = 0;
+const FIRST_UDP: u64 = 1;
+const FIRST_LISTENER: u64 = 256;
+
+/// The sockets of one worker, bound to one port number.
+pub struct Sockets {
+    udp: Vec<Udp>,
+    tcp: Vec<TcpListener>,
+    port: u16,
+}
+
+/// Which address could not be bound, and why.
+pub type BindError = (SocketAddr, io::Error);
+
+/// Ports tried when the kernel chooses one for the first address and another socket holds it elsewhere.
+const PORT_TRIES: usize = 32;
+
+impl Sockets {
+    /// Binds UDP and, if asked for, TCP to one port on every host.
+    pub fn bind(hosts: &[IpAddr], port: u16, tcp: bool) -> Result<Self, BindError> {
+        let mut last = None;
+        for _ in 0..if port == 0 { PORT_TRIES } else { 1 } {
+            match Self::try_bind(hosts, port, tcp) {
+                Err((address, error)) if port == 0 && error.kind() == io::ErrorKind::AddrInUse => {
+                    last = Some((address, error));
+                }
+                done => return done,
+            }
+        }
+        Err(last.unwrap_or_else(|| (SocketAddr::from(([0; 4], port)), io::ErrorKind::AddrInUse.into())))
+    }
+
+    fn try_bind(hosts: &[IpAddr], mut port: u16, tcp: bool) -> Result<Self, BindError> {
+        let mut sockets = Self { udp: Vec::new(), tcp: Vec::new(), port };
+        for host in hosts {
+            let address = SocketAddr::new(*host, port);
+            let udp = Udp::bind(address).map_err(|error| (address, error))?;
+            port = udp.local_addr().port();
+            sockets.udp.push(udp);
+            if tcp {
+                let address = SocketAddr::new(*host, port);
+                sockets.tcp.push(listen_tcp(address).map_err(|error| (address, error))?);
+            }
+        }
+        sockets.port = port;
+        Ok(sockets)
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// What the caller keeps of a running worker.
+pub struct WorkerHandle {
+    shared: Arc<Inbox>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Inbox {
+    commands: SegQueue<Command>,
+    wake: EventFd,
+    woken: AtomicBool,
+    stop: AtomicBool,
+}
+
+impl WorkerHandle {
+    /// Queues a command and wakes the worker.
+    pub fn send(&self, command: Command) {
+        self.shared.commands.push(command);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if !self.shared.woken.swap(true, Ordering::AcqRel) {
+            self.shared.wake.raise();
+        }
+    }
+
+    /// Ends the thread and closes its sockets; waits for it, which takes one turn of its loop.
+    pub fn stop(&mut self) {
+        self.shared.stop.store(true, Ordering::Release);
+        self.shared.wake.raise();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // a panic in it was told as WorkerFailed
+        }
+    }
+}
+
+/// Starts a worker. Errors: no thread or descriptor left.
+pub fn start(
+    index: usize,
+    sockets: Sockets,
+    max_sessions: usize,
+    mailbox: Arc<Mailbox>,
+    stats: Arc<StatsBoard>,
+) -> io::Result<WorkerHandle> {
+    let shared = Arc::new(Inbox {
+        commands: SegQueue::new(),
+        wake: EventFd::new()?,
+        woken: AtomicBool::new(false),
+        stop: AtomicBool::new(false),
+    });
+    let mut worker = Worker::new(index, sockets, max_sessions, mailbox.clone(), stats, shared.clone())?;
+    let thread = std::thread::Builder::new().name(format!("media-{index}")).spawn(move || {
+        // the one place where a bug of the engine is caught: its rooms are gone, the caller is told
+        let message = match catch_unwind(AssertUnwindSafe(|| worker.run())) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
+                .unwrap_or_else(|| "panic without a message".to_owned()),
+        };
+        mailbox.post(Event::WorkerFailed { worker: index as u32, message });
+    })?;
+    Ok(WorkerHandle { shared, thread: Some(thread) })
+}
+
+struct Worker {
+    index: usize,
+    port: u16,
+    udp: Vec<Udp>,
+    tcp: TcpConnections,
+    poller: Poller,
+    engine: Engine,
+    mailbox: Arc<Mailbox>,
+    stats: Arc<StatsBoard>,
+    shared: Arc<Inbox>,
+    started: Instant,
+    next_second: Time,
+    inbox: Batch,
+    sender: Batch,
+}
+
+impl Worker {
+    fn new(
+        index: usize,
+        sockets: Sockets,
+        max_sessions: usize,
+        mailbox: Arc<Mailbox>,
+        stats: Arc<StatsBoard>,
+        shared: Arc<Inbox>,
+    ) -> io::Result<Self> {
+        let poller = Poller::new()?;
+        poller.add(shared.wake.raw(), COMMANDS)?;
+        for (token, udp) in (FIRST_UDP..).zip(&sockets.udp) {
+            poller.add(udp.raw(), token)?;
+        }
+        let tcp = TcpConnections::new(sockets.tcp)?;
+        for (token, listener) in (FIRST_LISTENER..).zip(tcp.listener_fds()) {
+            poller.add(listener, token)?;
+        }
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let ntp =
+            ((unix.as_secs() + NTP_UNIX) << 32) | ((u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000);
+        let mut worker = Self {
+            index,
+            port: sockets.port,
+            udp: sockets.udp,
+            tcp,
+            poller,
+            engine: Engine::new(ntp, max_sessions),
+            mailbox,
+            stats,
+            shared,
+            started: Instant::now(),
+            next_second: Time(0),
+            inbox: Batch::for_receiving(),
+            sender: Batch::for_sending(),
+        };
+        worker.each_second(Time(0)); // so that `stats` names the port from the start
+        Ok(worker)
+    }
+
+    /// Monotonic time, never zero: the engine reads zero as "never".
+    fn now(&self) -> Time {
+        Time(1_000_000 + self.started.elapsed().as_micros() as u64)
+    }
+
+    fn run(&mut self) -> io::Result<()> {
+        let mut ready: Vec<Ready> = Vec::new();
+        while !self.shared.stop.load(Ordering::Acquire) {
+            let now = self.now();
+            let due = self.engine.next_timer().map_or(self.next_second, |timer| timer.min(self.next_second));
+            let wait_us = due.0.saturating_sub(now.0);
+            self.poller.wait(Some(wait_us.div_ceil(1000) as u32), &mut ready)?;
+            let now = self.now();
+            for event in &ready {
+                match event.token {
+                    COMMANDS => self.shared.wake.clear(),
+                    FIRST_UDP..FIRST_LISTENER => self.receive(now, (event.token - FIRST_UDP) as usize)?,
+                    FIRST_LISTENER..FIRST_CONNECTION => {
+                        self.tcp.accept(now, (event.token - FIRST_LISTENER) as usize, &self.poller);
+                    }
+                    token => self.serve_connection(now, token, event),
+                }
+            }
+            self.shared.woken.store(false, Ordering::Release);
+            while let Some(command) = self.shared.commands.pop() {
+                self.engine.handle_command(now, command);
+            }
+            self.engine.handle_timer(now);
+            self.flush();
+            if now >= self.next_second {
+                self.each_second(now);
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, now: Time, index: usize) -> io::Result<()> {
+        for _ in 0..BATCHES {
+            let socket = &self.udp[index];
+            let count = match self.inbox.receive(socket) {
+                Ok(count) => count,
+                // an ICMP error of something sent before; not about this socket
+                Err(error) if error.kind() != io::ErrorKind::InvalidInput => continue,
+                Err(error) => return Err(error),
+            };
+            for i in 0..count {
+                match self.inbox.datagram(i, &self.udp[index]) {
+                    Some((local, remote, bytes)) => {
+                        let path = Path::Udp { socket: index as u8, local, remote };
+                        self.engine.handle_packet(now, path, bytes);
+                    }
+                    None => self.engine.counters.junk += 1,
+                }
+                if self.engine.outbox().len() >= FLUSH_AT {
+                    self.flush();
+                }
+            }
+            self.flush();
+            if count < BATCH {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn serve_connection(&mut self, now: Time, token: u64, event: &Ready) {
+        if event.writable {
+            self.tcp.flush(token, &self.poller);
+        }
+        if !event.readable {
+            return;
+        }
+        let engine = &mut self.engine;
+        let mut peer = None;
+        let open = self.tcp.read(token, |remote, bytes| {
+            peer = Some(remote);
+            engine.handle_packet(now, Path::Tcp { connection: token, remote }, bytes);
+        });
+        self.flush();
+        if !open {
+            self.engine.handle_connection_closed(token);
+        }
+    }
+
+    /// Sends what waits in the outbox, hands events and DTLS over.
+    fn flush(&mut self) {
+        let Self { engine, udp, tcp, poller, sender, mailbox, .. } = self;
+        let (mut packets, mut bytes, mut drops) = (0u64, 0u64, 0u64);
+        let outbox = engine.outbox();
+        if !outbox.is_empty() {
+            let mut run: Vec<(IpAddr, SocketAddr, &[u8])> = Vec::with_capacity(BATCH);
+            let mut run_socket = 0;
+            for (path, datagram) in outbox.iter() {
+                packets += 1;
+                bytes += datagram.len() as u64;
+                match path {
+                    Path::Udp { socket, local, remote } => {
+                        if !run.is_empty() && (socket != run_socket || run.len() == BATCH) {
+                            drops += send_run(sender, &udp[usize::from(run_socket)], &mut run);
+                        }
+                        run_socket = socket;
+                        run.push((local, remote, datagram));
+                    }
+                    Path::Tcp { connection, .. } => {
+                        drops += u64::from(!tcp.send(connection, datagram, poller));
+                    }
+                }
+            }
+            if !run.is_empty() {
+                drops += send_run(sender, &udp[usize::from(run_socket)], &mut run);
+            }
+            outbox.clear();
+        }
+        engine.counters.packets_out += packets - drops;
+        engine.counters.bytes_out += bytes;
+        engine.counters.send_drops += drops;
+        for event in engine.take_events() {
+            mailbox.post(event);
+        }
+        for (session, datagram) in engine.take_dtls() {
+            mailbox.post_dtls(session, datagram);
+        }
+    }
+
+    fn each_second(&mut self, now: Time) {
+        self.next_second = now + SECOND;
+        let engine = &self.engine;
+        self.tcp.drop_strangers(now, |connection, remote| engine.knows(&Path::Tcp { connection, remote }));
+        let numbers = WorkerNumbers {
+            worker: self.index as u32,
+            port: self.port,
+            cpu_s: thread_cpu_s(),
+            ..WorkerNumbers::default()
+        };
+        self.stats.post(self.index, self.engine.snapshot(now, numbers));
+    }
+}
+
+/// Sends a run of datagrams of one socket; returns how many the kernel refused. One bad destination costs only its own
+/// datagram; a full socket buffer costs the rest of the run.
+fn send_run(sender: &mut Batch, socket: &Udp, run: &mut Vec<(IpAddr, SocketAddr, &[u8])>) -> u64 {
+    let (mut at, mut drops) = (0, 0);
+    while at < run.len() {
+        match sender.send(socket, &run[at..]) {
+            Ok(count) => at += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                drops += (run.len() - at) as u64;
+                break;
+            }
+            Err(_) => {
+                drops += 1;
+                at += 1;
+            }
+        }
+    }
+    run.clear();
+    drops
+}
