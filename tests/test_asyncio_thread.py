@@ -169,11 +169,12 @@ async def test_a_crash_of_the_thread_ends_the_body_and_every_call() -> None:
     outcomes: list[str] = []
 
     async def caller(thread: AsyncioThread) -> None:
-        try:
-            await thread.call(asyncio.sleep, 60)
-        except AsyncioThreadError as error:
-            outcomes.append(str(error))
-            assert isinstance(error.__cause__, SystemExit)
+        with trio.CancelScope(shield=True):  # as clean-up does; others are cancelled with the body
+            try:
+                await thread.call(asyncio.sleep, 60)
+            except AsyncioThreadError as error:
+                outcomes.append(str(error))
+                assert isinstance(error.__cause__, SystemExit)
 
     def crash() -> None:
         raise SystemExit("the loop is gone")

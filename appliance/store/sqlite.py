@@ -214,8 +214,8 @@ class _Thread:
                     self._raw.execute("ROLLBACK")
                 raise
             self.commits += 1
-        except sqlite3.Error as error:  # none of them happened
-            failure = _translate(error)
+        except Exception as error:  # none of them happened; the thread must live on, or callers would wait for ever
+            failure = _translate(error) if isinstance(error, sqlite3.Error) else error
             results = [outcome.Error(failure) for _ in group]
         self.transactions += len(group)
         self.failures += sum(isinstance(result, outcome.Error) for result in results)
@@ -231,7 +231,10 @@ class _Thread:
         self._raw.execute("SAVEPOINT job")
         conn = _SqliteConn(self._raw)
         result = job.context.run(_drive, job.fn, conn)
-        if isinstance(result, outcome.Error) and self._raw.in_transaction:
+        if isinstance(result, outcome.Error):
+            if not self._raw.in_transaction:
+                # A full disk or an I/O error may undo everything (sqlite.org/lang_transaction.html §3): tell everybody.
+                raise DatabaseUnavailableError(f"the transaction was undone: {result.error}") from result.error
             self._raw.execute("ROLLBACK TO job")
         self._raw.execute("RELEASE job")
         return result

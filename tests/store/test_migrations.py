@@ -1,0 +1,89 @@
+"""The schema comes up to date once, whole or not at all, on both engines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from appliance.errors import ConfigError
+from appliance.store.database import Conn, DatabaseError
+from appliance.store.migrations import Migration, load_migrations, migrate, split_statements
+from tests.support.databases import open_test_database
+
+FIRST = Migration(1, "first", ("CREATE TABLE a (id TEXT PRIMARY KEY)",))
+SECOND = Migration(2, "second", ("CREATE TABLE b (id TEXT PRIMARY KEY)", "INSERT INTO a (id) VALUES ('x')"))
+BROKEN = Migration(2, "broken", ("CREATE TABLE c (id TEXT PRIMARY KEY)", "INSERT INTO nowhere VALUES (1)"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
+    """Where an empty database is, on either engine."""
+    return tmp_path if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+
+
+async def _applied(conn: Conn) -> list[tuple[int, str]]:
+    rows = await conn.fetch("SELECT number, name FROM schema_migrations ORDER BY number")
+    return [(row["number"], row["name"]) for row in rows]
+
+
+async def _rows_of_a(conn: Conn) -> int:
+    return int(await conn.fetchval("SELECT COUNT(*) FROM a"))
+
+
+async def test_each_step_is_applied_once(target: str | Path) -> None:
+    async with open_test_database(target, schema=False) as database:
+        assert await migrate(database, (FIRST,)) == 1
+        assert await migrate(database, (FIRST, SECOND)) == 2
+        assert await migrate(database, (FIRST, SECOND)) == 2
+        assert await database.read(_applied) == [(1, "first"), (2, "second")]
+        assert await database.read(_rows_of_a) == 1
+
+
+async def test_a_step_that_fails_leaves_nothing(target: str | Path) -> None:
+    async def make_c(conn: Conn) -> None:
+        await conn.execute("CREATE TABLE c (id TEXT PRIMARY KEY)")
+
+    async with open_test_database(target, schema=False) as database:
+        await migrate(database, (FIRST,))
+        with pytest.raises(DatabaseError, match="nowhere"):
+            await migrate(database, (FIRST, BROKEN))
+        assert await database.read(_applied) == [(1, "first")]
+        await database.run(make_c)  # was rolled back
+
+
+async def test_a_newer_schema_is_refused(target: str | Path) -> None:
+    async with open_test_database(target, schema=False) as database:
+        await migrate(database, (FIRST, SECOND))
+        with pytest.raises(ConfigError, match="number 2, made by a newer parley; this one knows up to 1"):
+            await migrate(database, (FIRST,))
+
+
+async def test_two_servers_that_start_at_once(target: str | Path) -> None:
+    async with (
+        open_test_database(target, schema=False) as one,
+        open_test_database(target, schema=False) as other,
+        trio.open_nursery() as nursery,
+    ):
+        for database in (one, other, one, other):
+            nursery.start_soon(migrate, database, (FIRST, SECOND))
+    async with open_test_database(target, schema=False) as database:
+        assert await database.read(_applied) == [(1, "first"), (2, "second")]
+
+
+async def test_the_products_schema_is_applied(target: str | Path) -> None:
+    async with open_test_database(target) as database:
+        applied = await database.read(_applied)
+    assert applied == [(migration.number, migration.name) for migration in load_migrations()]
+    assert applied[0] == (1, "accounts_and_meetings")
+
+
+def test_scripts_are_split_where_statements_end() -> None:
+    script = "-- first; not yet\n\nCREATE TABLE a (\n  b TEXT -- c;\n);\nINSERT INTO a VALUES ('x;y');\n-- the end\n"
+    assert split_statements(script) == [
+        "CREATE TABLE a (\n  b TEXT -- c;\n);",
+        "INSERT INTO a VALUES ('x;y');",
+    ]
+    with pytest.raises(RuntimeError, match="without its semicolon: 'SELECT 1'"):
+        split_statements("SELECT 1\n")
