@@ -167,13 +167,19 @@ class Meeting:
             return []
         return [HandLowered(self._put(replace(was, hand_raised_at_ms=None)), actor.participant_id)]
 
-    def set_role(self, actor: Actor, participant_id: str, role: Role) -> list[MeetingEvent]:
-        """Give somebody, in all their tabs, a role. 409 ``last_host`` when a host in the room would be the last."""
+    def set_role(
+        self, actor: Actor, participant_id: str, role: Role, *, even_last_host: bool = False
+    ) -> list[MeetingEvent]:
+        """Give somebody, in all their tabs, a role.
+
+        UserError 409 ``last_host`` when the room would have no host left, unless ``even_last_host``.
+        """
         was = self.get(participant_id)
         permissions.check(actor.role, "set_role", was.role)
         mine = [p for p in self._participants.values() if p.subject == was.subject]
         others = [p for p in self._participants.values() if p.subject != was.subject]
-        if was.role == "host" and role != "host" and not any(p.role == "host" for p in others):
+        steps_down = was.role == "host" and role != "host"
+        if steps_down and not even_last_host and not any(p.role == "host" for p in others):
             raise UserError(409, "last_host", "the meeting would have no host; make somebody host first", field="role")
         self._roles[was.subject] = role
         return [

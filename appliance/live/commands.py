@@ -1,0 +1,181 @@
+"""What is put into a meeting's channel, from sockets, the HTTP API, media and the rows' writer.
+
+Owns the shapes and the `Reply` that a caller waits for. Each command is handled whole before the next one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import trio
+
+from appliance.errors import UserError
+from appliance.live.admission import Admission
+from appliance.live.session import FrameSink, Session
+from appliance.meeting.participant import Role, Source
+from appliance.signaling.messages import AnyClientMessage, AnyServerMessage, Join, Resume
+from appliance.store.messages import StoredMessage
+
+if TYPE_CHECKING:
+    from appliance.sfu.events import RoomEvent
+
+T = TypeVar("T")
+
+
+class Reply(Generic[T]):
+    """An answer that comes later: a value, or the UserError that is raised where it is awaited."""
+
+    def __init__(self) -> None:
+        self._done = trio.Event()
+        self._value: T | None = None
+        self._error: UserError | None = None
+
+    def give(self, value: T) -> None:
+        """Answer."""
+        self._value = value
+        self._done.set()
+
+    def refuse(self, error: UserError) -> None:
+        """Answer with an error; the first answer counts."""
+        if not self._done.is_set():
+            self._error = error
+            self._done.set()
+
+    async def wait(self) -> T:
+        """The value; raises the UserError."""
+        await self._done.wait()
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[return-value]  # given: T may be None itself
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """A socket brought a join token that was found good."""
+
+    message: Join
+    admission: Admission
+    link: FrameSink
+    reply: Reply[Session] = field(default_factory=Reply)
+
+
+@dataclass(frozen=True, slots=True)
+class ComeBack:
+    """A socket wants to resume a session."""
+
+    message: Resume
+    link: FrameSink
+    reply: Reply[Session] = field(default_factory=Reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A client sent a message over ``link``."""
+
+    session: Session
+    link: FrameSink
+    message: AnyClientMessage
+
+
+@dataclass(frozen=True, slots=True)
+class SocketGone:
+    """A socket that may have joined ended."""
+
+    link: FrameSink
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Something that was fetched beside the task is ready for a client."""
+
+    session: Session
+    message: AnyServerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class MediaHappened:
+    """The SFU tells."""
+
+    event: RoomEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """A chat line was stored and may be seen; ``ref`` is its author's."""
+
+    author: Session
+    line: StoredMessage
+    ref: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """End for everybody. ``stored``: the row says so already."""
+
+    by_user_id: str | None
+    stored: bool
+    reply: Reply[int] = field(default_factory=Reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """End the connections of a participant, user or guest id: kicked (and kept out), left, or revoked."""
+
+    uid: str
+    how: str
+    """``kicked``, ``left`` or ``revoked``."""
+    by_user_id: str | None = None
+    reply: Reply[int] = field(default_factory=Reply)
+
+
+@dataclass(frozen=True, slots=True)
+class MuteFromOutside:
+    """Mute one source of a participant, user or guest id, or all of them."""
+
+    uid: str
+    source: Source | None
+    by_user_id: str
+    reply: Reply[int] = field(default_factory=Reply)
+
+
+@dataclass(frozen=True, slots=True)
+class GiveRole:
+    """Change the role of a participant, user or guest id."""
+
+    uid: str
+    role: Role
+    by_user_id: str
+    reply: Reply[int] = field(default_factory=Reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Title or lock were stored."""
+
+    title: str
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The server stops."""
+
+    reconnect_after_s: float
+
+
+Command = (
+    Enter
+    | ComeBack
+    | Said
+    | SocketGone
+    | Deliver
+    | MediaHappened
+    | Broadcast
+    | End
+    | Remove
+    | MuteFromOutside
+    | GiveRole
+    | Changed
+    | Stop
+)

@@ -1,0 +1,331 @@
+"""One trio task for each running meeting: a bounded channel of commands, timers, and all of the meeting's state.
+
+Owns when things happen: a command is handled whole, then seats are settled once for all that came together;
+`entrance`, `verbs` and `moderation` do them. Waits for nothing but its channel, the nearest
+timer and one client's negotiation; rows are written by `records` beside it.
+
+Ends when the meeting is ended, when nobody has been in it for meetings.empty_grace_s, or when the server stops. An
+empty meeting's row goes back to ``scheduled``: it may run again. After the end the channel is closed and whoever had
+put something into it is answered ``try_again``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import structlog
+import trio
+
+from appliance.errors import UserError
+from appliance.live import entrance, moderation, verbs
+from appliance.live.audience import REACTIONS
+from appliance.live.commands import (
+    Broadcast,
+    Changed,
+    ComeBack,
+    Command,
+    Deliver,
+    End,
+    Enter,
+    GiveRole,
+    MediaHappened,
+    MuteFromOutside,
+    Remove,
+    Said,
+    SocketGone,
+    Stop,
+)
+from appliance.live.media import MediaPlane, MediaRoom
+from appliance.live.records import Records
+from appliance.live.room import CHAT_SHOWN, Room
+from appliance.live.session import Session
+from appliance.live.sockets import error_message
+from appliance.meeting.meeting import Meeting
+from appliance.settings import Settings
+from appliance.signaling.messages import Leave, Quality
+from appliance.store import meetings, messages
+from appliance.store.database import Conn, Database
+
+_log = structlog.get_logger(__name__)
+
+# Commands that wait for the task. Each socket's reader puts one at a time, so a full channel is 256 busy clients;
+# they wait, which is the back-pressure that is wanted.
+_MAX_COMMANDS = 256
+# Commands handled before seats are settled: a hundred who join at once cost a few bindings each, not a hundred.
+_MAX_TOGETHER = 64
+QUALITY_EACH_S = 2.0
+# Rows of the end (everybody left, the meeting ended) must reach the disk; beyond this the next start repairs them.
+_FLUSH_WITHIN_S = 5.0
+
+
+def try_again() -> UserError:
+    """The meeting's task has just ended; the next join starts it anew."""
+    return UserError(503, "try_again", "the meeting is just closing", retry_after_s=1.0)
+
+
+class MeetingTask:
+    """One running meeting; made by the directory, which runs `run` in its nursery."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        media: MediaPlane,
+        row: meetings.Meeting,
+        wall_ms: Callable[[], int],
+        index: dict[str, Any],
+    ) -> None:
+        self.meeting_id = row.id
+        self.ended = trio.Event()
+        """Set once the room is gone and its rows are written."""
+        self.closing = False
+        self._settings = settings
+        self._database = database
+        self._plane = media
+        self._row = row
+        self._wall_ms = wall_ms
+        self._index = index
+        self._commands, self._inbox = trio.open_memory_channel[Command](_MAX_COMMANDS)
+        self.room: Room | None = None
+        self._empty_since: float | None = None
+        self._quality_at = math.inf
+        self._done = False
+
+    async def put(self, command: Command) -> None:
+        """Queue a command; UserError ``try_again`` when the task has ended."""
+        try:
+            await self._commands.send(command)
+        except trio.BrokenResourceError:
+            raise try_again() from None
+
+    # --- the task ----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve the meeting until it is over; then free everything."""
+        records = Records(self._database)
+        media = self._plane.open_room(self.meeting_id)
+        room = None
+        try:
+            async with trio.open_nursery() as beside:
+                room = self.room = self._open(records, media, beside)
+                await self._load(room)
+                beside.start_soon(self._pump, media)
+                beside.start_soon(records.serve)
+                await self._serve(room)
+                beside.cancel_scope.cancel()
+        finally:
+            self._close(room)
+            with trio.move_on_after(_FLUSH_WITHIN_S, shield=True) as scope:
+                records.close()
+                await records.serve()
+            if scope.cancelled_caught:
+                _log.error("rows_not_written", meeting=self.meeting_id)
+            with trio.CancelScope(shield=True):  # bounded by the deadlines of the sessions
+                await media.close()
+            self.ended.set()
+
+    def _open(self, records: Records, media: MediaRoom, beside: trio.Nursery) -> Room:
+        row = self._row
+        meeting = Meeting(
+            meeting_id=row.id,
+            code=row.code,
+            title=row.title,
+            locked=row.locked,
+            started_at_ms=row.started_at_ms or self._wall_ms(),
+        )
+        room = Room(
+            meeting=meeting,
+            database=self._database,
+            records=records,
+            media=media,
+            now=trio.current_time,
+            wall_ms=self._wall_ms,
+            put=self._put_quietly,
+            start=beside.start_soon,
+            index=self._index,
+        )
+        room.index_value = self
+        self._empty_since = trio.current_time()
+        return room
+
+    async def _load(self, room: Room) -> None:
+        for line in await self._database.read(messages.newest, self.meeting_id, CHAT_SHOWN):
+            room.remember_line(line)
+        room.chat_lines = 0
+        room.records.add("start", partial(_start, meeting_id=self.meeting_id, now_ms=self._wall_ms()), self._started)
+
+    async def _started(self, runs: bool) -> None:
+        if not runs:  # ended or deleted between the join and now
+            await self._put_quietly(End(None, stored=True))
+
+    async def _serve(self, room: Room) -> None:
+        _log.info("meeting_opened", meeting=self.meeting_id)
+        while not self._done:
+            command = None
+            with trio.move_on_at(self._next_timer(room)):
+                command = await self._inbox.receive()
+            for _ in range(_MAX_TOGETHER):
+                if command is None:
+                    break
+                await self._handle(room, command)
+                if self._done:
+                    break
+                try:
+                    command = self._inbox.receive_nowait()
+                except trio.WouldBlock:
+                    command = None
+            if command is not None and not self._done:
+                await self._handle(room, command)
+            room.settle()
+            self._tick(room)
+        _log.info("meeting_closed", meeting=self.meeting_id, ended=room.meeting.ended)
+
+    async def _pump(self, media: MediaRoom) -> None:
+        async for event in media.events:
+            await self._put_quietly(MediaHappened(event))
+
+    async def _put_quietly(self, command: Command) -> None:
+        """For those beside the task, who may outlive its last command."""
+        with suppress(UserError):
+            await self.put(command)
+
+    def _close(self, room: Room | None) -> None:
+        """Nobody is served from here on: answer those who wait, close the sockets that are left."""
+        self.closing = True
+        if room is not None:
+            room.abandon()
+        while True:
+            try:
+                command = self._inbox.receive_nowait()
+            except (trio.WouldBlock, trio.EndOfChannel):
+                break
+            reply = getattr(command, "reply", None)
+            if reply is not None:
+                reply.refuse(try_again())
+        self._inbox.close()
+
+    # --- commands ----------------------------------------------------------------------------------------------
+
+    async def _handle(self, room: Room, command: Command) -> None:
+        match command:
+            case Said():
+                await self._said(room, command)
+            case Enter() | ComeBack():
+                try:
+                    session = self._let_in(room, command)
+                except UserError as error:
+                    command.reply.refuse(error)
+                else:
+                    command.reply.give(session)
+            case SocketGone(link=link):
+                room.lose_socket(link)
+            case Deliver(session=session, message=message):
+                if session.participant_id in room.audience.sessions:
+                    session.send(message)
+            case Broadcast(author=author, line=line, ref=ref):
+                room.post(author, line, ref)
+            case MediaHappened(event=event):
+                self._media(room, event)
+            case End() | Remove() | MuteFromOutside() | GiveRole():
+                self._moderate(room, command)
+            case Changed():
+                moderation.change(room, command)
+            case Stop(reconnect_after_s=delay):
+                room.stop(delay)
+                self._done = True
+        if room.meeting.ended:
+            self._done = True
+
+    def _let_in(self, room: Room, command: Enter | ComeBack) -> Session:
+        if isinstance(command, ComeBack):
+            return entrance.resume(room, command)
+        session = entrance.enter(room, command, self._settings)
+        self._empty_since = None
+        if self._quality_at == math.inf:
+            self._quality_at = room.now() + QUALITY_EACH_S
+        return session
+
+    def _moderate(self, room: Room, command: End | Remove | MuteFromOutside | GiveRole) -> None:
+        try:
+            match command:
+                case End():
+                    count = moderation.end(room, command)
+                case Remove():
+                    count = moderation.remove(room, command)
+                case MuteFromOutside():
+                    count = moderation.mute(room, command)
+                case GiveRole():
+                    count = moderation.give_role(room, command)
+        except UserError as error:
+            command.reply.refuse(error)
+        else:
+            command.reply.give(count)
+
+    async def _said(self, room: Room, said: Said) -> None:
+        session = said.session
+        if session.link is not said.link or session.participant_id not in room.audience.sessions:
+            return  # spoken before it was kicked, or by a socket that was replaced
+        if isinstance(said.message, Leave):
+            room.apply(room.meeting.leave(session.participant_id, "left"))
+            return
+        try:
+            await verbs.obey(room, session, said.message)
+        except UserError as error:
+            session.send(error_message(error, said.message.ref))
+
+    # --- media and time ----------------------------------------------------------------------------------------
+
+    def _media(self, room: Room, event: Any) -> None:
+        from appliance.sfu.events import DataMessage, Speakers
+
+        if isinstance(event, Speakers):
+            room.hear(event.levels, event.dominant)
+        elif isinstance(event, DataMessage) and event.label == REACTIONS:
+            session = room.audience.sessions.get(event.participant_id)
+            if session is not None:
+                try:
+                    verbs.react_untrusted(room, session, event.data)
+                except UserError:
+                    room.reactions_refused += 1
+        else:
+            _log.debug("media_event", meeting=self.meeting_id, kind=type(event).__name__)
+
+    def _next_timer(self, room: Room) -> float:
+        times = [self._quality_at]
+        resume_s = self._settings.signaling.resume_s
+        times += [s.lost_at + resume_s for s in room.audience.sessions.values() if s.lost_at is not None]
+        if self._empty_since is not None:
+            times.append(self._empty_since + self._settings.meetings.empty_grace_s)
+        return min(times)
+
+    def _tick(self, room: Room) -> None:
+        now = room.now()
+        resume_s = self._settings.signaling.resume_s
+        for session in list(room.audience.sessions.values()):
+            if session.lost_at is not None and now >= session.lost_at + resume_s:
+                room.apply(room.meeting.leave(session.participant_id, "lost"))
+        room.settle()
+        if not room.audience.sessions:
+            self._quality_at = math.inf
+            if self._empty_since is None:
+                self._empty_since = now
+            elif now >= self._empty_since + self._settings.meetings.empty_grace_s and not self._done:
+                room.records.add("pause", partial(meetings.pause, meeting_id=self.meeting_id, now_ms=self._wall_ms()))
+                self._done = True
+        elif now >= self._quality_at:
+            self._quality_at = now + QUALITY_EACH_S
+            told = room.quality.update({s.participant_id: s.media.quality() for s in room.audience.sessions.values()})
+            if told is not None:
+                room.audience.tell_all(Quality(participants=told))
+
+
+async def _start(conn: Conn, *, meeting_id: str, now_ms: int) -> bool:
+    """Repository function: mark the meeting as active; whether it may run."""
+    await meetings.activate(conn, meeting_id, now_ms)
+    found = await meetings.find(conn, meeting_id)
+    return found is not None and found.status == "active"
