@@ -88,6 +88,7 @@ class MeetingsSettings(Section, frozen=True):
 
     max_participants: Annotated[int, Meta(ge=2, le=10_000)] = 100
     guests_allowed: bool = True
+    empty_grace_s: Seconds = 60.0
 
 
 class SignalingSettings(Section, frozen=True):

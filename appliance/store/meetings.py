@@ -7,6 +7,7 @@ refer to it, and its code is not given out again.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 import msgspec
@@ -100,6 +101,27 @@ async def activate(conn: Conn, meeting_id: str, now_ms: int) -> bool:
         )
         == 1
     )
+
+
+async def pause(conn: Conn, meeting_id: str, now_ms: int) -> bool:
+    """Whether this call took a meeting that nobody is in any more back to ``scheduled``: it may start again."""
+    return (
+        await conn.execute(
+            "UPDATE meetings SET status = 'scheduled', updated_at_ms = $2 WHERE id = $1 AND status = 'active'",
+            meeting_id,
+            now_ms,
+        )
+        == 1
+    )
+
+
+async def pause_idle(conn: Conn, running: Collection[str], before_ms: int, now_ms: int) -> int:
+    """Pause every meeting that is said to run, is not in ``running`` and has not changed since ``before_ms``."""
+    rows = await conn.fetch("SELECT id FROM meetings WHERE status = 'active' AND updated_at_ms < $1", before_ms)
+    idle = [row["id"] for row in rows if row["id"] not in running]
+    for meeting_id in idle:
+        await pause(conn, meeting_id, now_ms)
+    return len(idle)
 
 
 async def end(conn: Conn, meeting_id: str, now_ms: int) -> bool:
