@@ -339,3 +339,5 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
+#[cfg(test)]
+mod tests;

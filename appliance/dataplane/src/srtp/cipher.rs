@@ -25,7 +25,8 @@ pub(super) enum SessionKeys {
     Cm { key: Box<EncryptingKey>, salt: [u8; 16], auth: Box<hmac::Key> },
 }
 
-fn aes_ctr(key: &[u8; 16]) -> EncryptingKey {
+/// AES in counter mode; of the master key, the pseudo-random function of [`derive`].
+pub(super) fn prf(key: &[u8; 16]) -> EncryptingKey {
     let key = UnboundCipherKey::new(&cipher::AES_128, key).expect("the key is 16 bytes");
     EncryptingKey::ctr(key).expect("AES-128 has a counter mode")
 }
@@ -47,21 +48,28 @@ pub(super) fn derive<const N: usize>(key: &EncryptingKey, salt: &[u8], label: u8
 }
 
 impl SessionKeys {
+    /// From session keys, for the vectors of RFC 7714.
+    #[cfg(test)]
+    pub(super) fn from_gcm_session(key: &[u8], salt: &[u8]) -> SessionKeys {
+        let key = LessSafeKey::new(UnboundKey::new(&aead::AES_128_GCM, key).unwrap());
+        SessionKeys::Gcm { key, salt: salt.try_into().unwrap() }
+    }
+
     pub(super) fn derive(profile: Profile, master: &[u8; 16], salt: &[u8], label: u8) -> SessionKeys {
-        let prf = aes_ctr(master);
-        let key: [u8; 16] = derive(&prf, salt, label);
+        let master = prf(master);
+        let key: [u8; 16] = derive(&master, salt, label);
         match profile {
             Profile::AeadAes128Gcm => {
                 let key = UnboundKey::new(&aead::AES_128_GCM, &key).expect("the key is 16 bytes");
-                SessionKeys::Gcm { key: LessSafeKey::new(key), salt: derive(&prf, salt, label + 2) }
+                SessionKeys::Gcm { key: LessSafeKey::new(key), salt: derive(&master, salt, label + 2) }
             }
             Profile::Aes128CmSha1_80 => {
-                let auth: [u8; 20] = derive(&prf, salt, label + 1);
-                let session_salt: [u8; 14] = derive(&prf, salt, label + 2);
+                let auth: [u8; 20] = derive(&master, salt, label + 1);
+                let session_salt: [u8; 14] = derive(&master, salt, label + 2);
                 let mut salt = [0; 16];
                 salt[..14].copy_from_slice(&session_salt);
                 let auth = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &auth);
-                SessionKeys::Cm { key: Box::new(aes_ctr(&key)), salt, auth: Box::new(auth) }
+                SessionKeys::Cm { key: Box::new(prf(&key)), salt, auth: Box::new(auth) }
             }
         }
     }
@@ -256,4 +264,12 @@ fn roll_over(index: u64) -> [u8; 4] {
 fn xor<const N: usize>(mut bytes: [u8; N], mask: &[u8; N]) -> [u8; N] {
     bytes.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
     bytes
+}
+
+/// 48 bytes of AES-CM key stream, for the vectors of RFC 3711 appendix B.2.
+#[cfg(test)]
+pub(super) fn key_stream(key: &[u8], iv: &[u8]) -> [u8; 48] {
+    let mut out = [0; 48];
+    apply_key_stream(&prf(key.try_into().unwrap()), iv.try_into().unwrap(), &mut out);
+    out
 }

@@ -76,14 +76,14 @@ impl SsrcTable {
     }
 
     /// The index that a sequence number most likely stands for: the one nearest to the newest (RFC 3711 §3.3.1, appendix
-    /// A). The roll-over counter begins at zero, so `None` is a packet from before the first turn: its index would be
-    /// negative.
+    /// A). Nothing lies before the first turn of the roll-over counter: there, as in libsrtp, a number that seems to is a
+    /// jump ahead.
     #[inline]
-    pub(super) fn guess(&self, slot: Option<usize>, sequence: u16) -> Option<u64> {
-        let Some(slot) = slot else { return Some(u64::from(sequence)) };
+    pub(super) fn guess(&self, slot: Option<usize>, sequence: u16) -> u64 {
+        let Some(slot) = slot else { return u64::from(sequence) };
         let newest = self.windows[slot].newest;
         let step = sequence.wrapping_sub(newest as u16) as i16;
-        newest.checked_add_signed(i64::from(step))
+        newest.checked_add_signed(i64::from(step)).unwrap_or(u64::from(sequence))
     }
 
     #[inline]
