@@ -33,11 +33,8 @@ export const api = {
   deleteAccount: (password: string) => call<unknown>('DELETE', '/account', { password }),
 
   createMeeting: (draft: MeetingDraft) => call<Meeting>('POST', '/meetings', draft),
-  myMeetings: (status: string, cursor: string | null, limit = 50) =>
-    call<Page<Meeting>>(
-      'GET',
-      `/meetings?mine=true&status=${at(status)}&limit=${limit}${cursor ? `&cursor=${at(cursor)}` : ''}`,
-    ),
+  myMeetings: (cursor: string | null, limit = 50) =>
+    call<Page<Meeting>>('GET', `/meetings?mine=true&limit=${limit}${cursor ? `&cursor=${at(cursor)}` : ''}`),
   meeting: (key: string) => call<MeetingOutline & Partial<Meeting>>('GET', `/meetings/${at(key)}`),
   updateMeeting: (id: string, change: MeetingDraft) => call<Meeting>('PUT', `/meetings/${at(id)}`, change),
   deleteMeeting: (id: string) => call<unknown>('DELETE', `/meetings/${at(id)}`),

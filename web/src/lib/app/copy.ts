@@ -1,0 +1,19 @@
+/** Puts a link into the clipboard and says so. */
+
+import { t } from '../i18n/index.svelte';
+import { toasts } from './toasts.svelte';
+
+export async function copyLink(url: string): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(url);
+    toasts.show(t('toast.linkCopied'), 'good');
+  } catch {
+    // No clipboard without HTTPS or permission: show the link so that it can be copied by hand.
+    toasts.show(url);
+  }
+}
+
+/** The link of a meeting on the address that the user is on; the server may not know its own name. */
+export function meetingLink(code: string): string {
+  return `${location.origin}/${code}`;
+}

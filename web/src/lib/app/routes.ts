@@ -1,0 +1,43 @@
+/** Addresses of pages; pure. */
+
+export type Route =
+  | { readonly page: 'start' }
+  | { readonly page: 'login' }
+  | { readonly page: 'register' }
+  | { readonly page: 'setup' }
+  | { readonly page: 'home' }
+  | { readonly page: 'profile' }
+  | { readonly page: 'meeting'; readonly key: string }
+  | { readonly page: 'unknown' };
+
+/** A meeting code: three groups of letters, as the server's ids module makes them. */
+const CODE = /^[a-z]{3}-[a-z]{4}-[a-z]{3}$/;
+/** A meeting id in a link works as well as its code. */
+const ID = /^[a-z]+_[a-z0-9]{8,40}$/;
+
+export function parseRoute(path: string): Route {
+  const parts = path.split('/').filter(Boolean);
+  if (parts.length === 0) return { page: 'start' };
+  if (parts.length > 1) return { page: 'unknown' };
+  const [name = ''] = parts;
+  switch (name) {
+    case 'login':
+    case 'register':
+    case 'setup':
+    case 'home':
+    case 'profile':
+      return { page: name };
+  }
+  const key = readMeetingKey(name);
+  return key ? { page: 'meeting', key } : { page: 'unknown' };
+}
+
+/** The meeting that typed or pasted text names: a code with or without dashes, an id, or a whole link; else null. */
+export function readMeetingKey(text: string): string | null {
+  const last = text.trim().replace(/[?#].*$/, '').replace(/\/+$/, '').split('/').pop() ?? '';
+  const lower = last.toLowerCase();
+  if (CODE.test(lower) || ID.test(lower)) return lower;
+  const letters = lower.replace(/[\s-]/g, '');
+  if (/^[a-z]{10}$/.test(letters)) return `${letters.slice(0, 3)}-${letters.slice(3, 7)}-${letters.slice(7)}`;
+  return null;
+}

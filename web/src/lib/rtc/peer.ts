@@ -1,0 +1,296 @@
+/**
+ * The one RTCPeerConnection of a session: what we publish, the receive seats, and the offers that tie them together.
+ *
+ * Owns transceivers and negotiation; refuses to know who sits on a seat, where tracks come from and how messages
+ * travel. The client always offers, one offer is under way at a time, and whatever changes meanwhile goes into the
+ * next one. The server is ICE-lite: it learns our addresses from our checks, so nothing is trickled.
+ */
+
+import type { IceServer, MediaNeed, Offer, PublishLine, ReceiveLine, Source } from '../protocol/messages';
+import { encodingsFor } from './encodings';
+
+export interface PeerEvents {
+  offer(offer: Offer): void;
+  /** A media track of a seat exists; it stays the same for the life of the peer. */
+  seatAdded(seat: Seat): void;
+  connection(state: RTCPeerConnectionState): void;
+  data(label: 'reactions' | 'captions', text: string): void;
+}
+
+export interface Seat {
+  readonly seat: number;
+  readonly audio: MediaStream;
+  /** Null for a seat that only sounds. */
+  readonly video: MediaStream | null;
+}
+
+interface SeatLines {
+  readonly seat: number;
+  readonly audio: RTCRtpTransceiver;
+  readonly video: RTCRtpTransceiver | null;
+}
+
+interface Published {
+  readonly transceiver: RTCRtpTransceiver;
+  active: boolean;
+}
+
+/** `disconnected` often heals by itself; after this long without healing ICE is restarted. */
+const RESTART_AFTER_MS = 2_500;
+/** An answer takes one round trip and a handful of milliseconds; a server that is silent for so long lost the offer. */
+const ANSWER_WITHIN_MS = 10_000;
+
+export class Peer {
+  readonly #connection: RTCPeerConnection;
+  readonly #events: PeerEvents;
+  readonly #published = new Map<Source, Published>();
+  readonly #seats: SeatLines[] = [];
+  readonly #reactions: RTCDataChannel;
+  #negotiation = 0;
+  #pending: { negotiation: number; done: () => void } | null = null;
+  #running = false;
+  #wanted = false;
+  #closed = false;
+  #restartTimer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(iceServers: readonly IceServer[], events: PeerEvents) {
+    this.#events = events;
+    this.#connection = new RTCPeerConnection({
+      bundlePolicy: 'max-bundle',
+      iceServers: iceServers.map((one) => ({
+        urls: one.urls,
+        ...(one.username ? { username: one.username } : {}),
+        ...(one.credential ? { credential: one.credential } : {}),
+      })),
+    });
+    this.#connection.onconnectionstatechange = () => this.#stateChanged();
+    this.#reactions = this.#channel('reactions', { negotiated: true, id: 1, ordered: false, maxRetransmits: 0 });
+    this.#channel('captions', { negotiated: true, id: 2, ordered: true });
+  }
+
+  get connectionState(): RTCPeerConnectionState {
+    return this.#connection.connectionState;
+  }
+
+  getStats(): Promise<RTCStatsReport> {
+    return this.#connection.getStats();
+  }
+
+  /** Source names by the mid of what we publish, and seats by the mid of what we receive; for the statistics. */
+  lines(): { publish: Map<string, Source>; receive: Map<string, number> } {
+    const publish = new Map<string, Source>();
+    const receive = new Map<string, number>();
+    for (const [source, { transceiver }] of this.#published) if (transceiver.mid) publish.set(transceiver.mid, source);
+    for (const lines of this.#seats) {
+      if (lines.audio.mid) receive.set(lines.audio.mid, lines.seat);
+      if (lines.video?.mid) receive.set(lines.video.mid, lines.seat);
+    }
+    return { publish, receive };
+  }
+
+  /** Make sure that there are as many seats as the server asks for; seats are never taken away. */
+  provideSeats(need: MediaNeed): void {
+    let full = this.#seats.filter((one) => one.video !== null).length;
+    let soundOnly = this.#seats.length - full;
+    for (; full < need.seats; full++) this.#addSeat(true);
+    for (; soundOnly < need.audio_seats; soundOnly++) this.#addSeat(false);
+  }
+
+  #addSeat(withVideo: boolean): void {
+    const audio = this.#connection.addTransceiver('audio', { direction: 'recvonly' });
+    const video = withVideo ? this.#connection.addTransceiver('video', { direction: 'recvonly' }) : null;
+    const seat = this.#seats.length;
+    this.#seats.push({ seat, audio, video });
+    this.#events.seatAdded({
+      seat,
+      audio: new MediaStream([audio.receiver.track]),
+      video: video ? new MediaStream([video.receiver.track]) : null,
+    });
+    this.negotiate();
+  }
+
+  /** Send `track` as `source`. The first time adds an m-line; later a track is replaced without a negotiation. */
+  async publish(source: Source, track: MediaStreamTrack): Promise<void> {
+    const known = this.#published.get(source);
+    if (known) {
+      await known.transceiver.sender.replaceTrack(track);
+      if (!known.active) {
+        known.active = true;
+        known.transceiver.direction = 'sendonly';
+        this.negotiate();
+      }
+      return;
+    }
+    const transceiver = this.#connection.addTransceiver(track, {
+      direction: 'sendonly',
+      sendEncodings: encodingsFor(source),
+    });
+    this.#published.set(source, { transceiver, active: true });
+    if (source === 'screen') await this.#keepSharp(transceiver.sender);
+    this.negotiate();
+  }
+
+  /** Stop sending pictures or sound of `source` for a while; the m-line stays. */
+  async pause(source: Source): Promise<void> {
+    await this.#published.get(source)?.transceiver.sender.replaceTrack(null);
+  }
+
+  /** Take `source` back: the others see that it is gone. */
+  async unpublish(source: Source): Promise<void> {
+    const known = this.#published.get(source);
+    if (!known?.active) return;
+    known.active = false;
+    await known.transceiver.sender.replaceTrack(null);
+    known.transceiver.direction = 'inactive';
+    this.negotiate();
+  }
+
+  publishes(source: Source): boolean {
+    return this.#published.get(source)?.active ?? false;
+  }
+
+  /** True when the reaction went by the data channel; false: it is not open, use the socket. */
+  sendReaction(text: string): boolean {
+    if (this.#reactions.readyState !== 'open') return false;
+    this.#reactions.send(text);
+    return true;
+  }
+
+  /** Offer as soon as what is under way is through. */
+  negotiate(): void {
+    if (this.#closed) return;
+    this.#wanted = true;
+    if (!this.#running) void this.#run();
+  }
+
+  restartIce(): void {
+    if (this.#closed) return;
+    this.#connection.restartIce();
+    this.negotiate();
+  }
+
+  async answered(sdp: string, negotiation: number): Promise<void> {
+    const pending = this.#pending;
+    if (!pending || pending.negotiation !== negotiation || this.#connection.signalingState !== 'have-local-offer') return;
+    try {
+      await this.#connection.setRemoteDescription({ type: 'answer', sdp });
+    } finally {
+      pending.done();
+    }
+  }
+
+  /** The server refused the offer: forget it, the connection stays as it was. */
+  async refused(negotiation: number): Promise<void> {
+    const pending = this.#pending;
+    if (pending?.negotiation !== negotiation) return;
+    await this.#rollBack();
+    pending.done();
+  }
+
+  /** The socket came back: an offer that is still unanswered was lost with the old one. */
+  async settled(): Promise<void> {
+    const pending = this.#pending;
+    if (!pending) return;
+    await this.#rollBack();
+    this.#wanted = true;
+    pending.done();
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
+    this.#pending?.done();
+    this.#connection.close();
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    try {
+      // Everything that is asked for in the same turn (all seats, microphone, camera) goes into one offer.
+      await Promise.resolve();
+      while (this.#wanted && !this.#closed) {
+        this.#wanted = false;
+        await this.#offerOnce();
+      }
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #offerOnce(): Promise<void> {
+    await this.#connection.setLocalDescription();
+    const sdp = this.#connection.localDescription?.sdp;
+    if (this.#closed || !sdp) return;
+    this.#negotiation += 1;
+    const negotiation = this.#negotiation;
+    let timer: ReturnType<typeof setTimeout> | null = null;
+    const finished = new Promise<boolean>((resolve) => {
+      this.#pending = { negotiation, done: () => resolve(true) };
+      timer = setTimeout(() => resolve(false), ANSWER_WITHIN_MS);
+    });
+    this.#events.offer({
+      type: 'offer',
+      ref: `offer-${negotiation}`,
+      sdp,
+      negotiation,
+      publish: this.#publishLines(),
+      receive: this.#receiveLines(),
+    });
+    const answered = await finished;
+    if (timer !== null) clearTimeout(timer);
+    this.#pending = null;
+    if (!answered && !this.#closed) {
+      await this.#rollBack();
+      this.#wanted = true;
+    }
+  }
+
+  async #rollBack(): Promise<void> {
+    if (this.#connection.signalingState === 'have-local-offer') {
+      await this.#connection.setLocalDescription({ type: 'rollback' });
+    }
+  }
+
+  #publishLines(): PublishLine[] {
+    const lines: PublishLine[] = [];
+    for (const [source, { transceiver, active }] of this.#published) {
+      if (active && transceiver.mid) lines.push({ mid: transceiver.mid, source });
+    }
+    return lines;
+  }
+
+  #receiveLines(): ReceiveLine[] {
+    const lines: ReceiveLine[] = [];
+    for (const { seat, audio, video } of this.#seats) {
+      if (audio.mid) lines.push({ seat, audio_mid: audio.mid, video_mid: video?.mid ?? null });
+    }
+    return lines;
+  }
+
+  async #keepSharp(sender: RTCRtpSender): Promise<void> {
+    const parameters = sender.getParameters();
+    try {
+      await sender.setParameters({ ...parameters, degradationPreference: 'maintain-resolution' } as RTCRtpSendParameters);
+    } catch (error) {
+      // Firefox has no degradationPreference; contentHint 'detail' on the track does the same there.
+      if (!(error instanceof DOMException || error instanceof TypeError)) throw error;
+    }
+  }
+
+  #channel(label: 'reactions' | 'captions', options: RTCDataChannelInit): RTCDataChannel {
+    const channel = this.#connection.createDataChannel(label, options);
+    channel.onmessage = (event: MessageEvent<unknown>) => {
+      if (typeof event.data === 'string') this.#events.data(label, event.data);
+    };
+    return channel;
+  }
+
+  #stateChanged(): void {
+    const state = this.#connection.connectionState;
+    if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
+    this.#restartTimer = null;
+    if (state === 'failed') this.restartIce();
+    if (state === 'disconnected') this.#restartTimer = setTimeout(() => this.restartIce(), RESTART_AFTER_MS);
+    this.#events.connection(state);
+  }
+}
