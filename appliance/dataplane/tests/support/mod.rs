@@ -1,0 +1,244 @@
+//! A seeded link between an engine and test peers that speak real ICE checks, SRTP and RTCP.
+
+#![allow(dead_code, missing_docs)] // every test file uses its part
+
+pub mod peer;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use _dataplane::command::{Command, ConsumerSpec, Kind, ProducerSpec};
+use _dataplane::engine::Engine;
+use _dataplane::engine::formats::{ExtensionIds, PayloadSpec};
+use _dataplane::engine::path::Path;
+use _dataplane::event::Event;
+use _dataplane::srtp::Profile;
+use _dataplane::units::Time;
+use peer::Peer;
+
+/// SplitMix64.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ z >> 31
+    }
+
+    pub fn chance(&mut self, share: f64) -> bool {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64 <= share && share > 0.0
+    }
+}
+
+/// What a link does to datagrams.
+#[derive(Clone, Copy)]
+pub struct Link {
+    pub loss: f64,
+    pub delay: Duration,
+    pub jitter: Duration,
+}
+
+pub const CLEAN: Link = Link { loss: 0.0, delay: Duration::from_millis(5), jitter: Duration::ZERO };
+
+enum Way {
+    Up,
+    Down,
+}
+
+/// An engine with its peers, stepped a millisecond at a time.
+pub struct Net {
+    pub engine: Engine,
+    pub now: Time,
+    pub link: Link,
+    pub peers: Vec<Peer>,
+    pub events: Vec<Event>,
+    pub dtls: Vec<(u64, Vec<u8>)>,
+    random: Random,
+    flying: BTreeMap<(Time, u64), (Way, usize, Path, Vec<u8>)>,
+    sent: u64,
+}
+
+pub const ROOM: u64 = 1;
+pub const PROFILE: Profile = Profile::AeadAes128Gcm;
+
+/// Extension ids differ between the sessions, as they do between browsers.
+pub fn extension_ids(session: u64) -> ExtensionIds {
+    if session % 2 == 1 {
+        ExtensionIds {
+            audio_level: 1,
+            abs_send_time: 2,
+            transport_cc: 3,
+            mid: 4,
+            rid: 10,
+            repaired_rid: 11,
+            ..ExtensionIds::default()
+        }
+    } else {
+        ExtensionIds {
+            audio_level: 1,
+            mid: 3,
+            abs_send_time: 4,
+            transport_cc: 7,
+            rid: 9,
+            repaired_rid: 10,
+            ..ExtensionIds::default()
+        }
+    }
+}
+
+/// Payload types differ between the sessions too: (VP8, its RTX, Opus).
+pub fn payload_types(session: u64) -> (u8, u8, u8) {
+    if session % 2 == 1 { (96, 97, 111) } else { (120, 124, 109) }
+}
+
+pub fn address(session: u64) -> SocketAddr {
+    SocketAddr::new([10, 0, (session >> 8) as u8, session as u8].into(), 40_000)
+}
+
+pub fn path(remote: SocketAddr) -> Path {
+    Path::Udp { socket: 0, local: [192, 0, 2, 1].into(), remote }
+}
+
+impl Net {
+    pub fn new(seed: u64, link: Link) -> Self {
+        let mut engine = Engine::new(3_900_000_000 << 32, 64);
+        let now = Time::from_millis(1000);
+        engine.handle_command(now, Command::AddRoom { room: ROOM });
+        Self {
+            engine,
+            now,
+            link,
+            peers: Vec::new(),
+            events: Vec::new(),
+            dtls: Vec::new(),
+            random: Random(seed),
+            flying: BTreeMap::new(),
+            sent: 0,
+        }
+    }
+
+    pub fn command(&mut self, command: Command) {
+        self.engine.handle_command(self.now, command);
+        self.drain();
+    }
+
+    /// A session without path and keys.
+    pub fn add_session(&mut self, session: u64) -> usize {
+        let peer = Peer::new(session);
+        let (ufrag, password) = (peer.ufrag.clone(), peer.password.clone());
+        self.command(Command::AddSession { session, room: ROOM, ufrag, password });
+        let (vp8, rtx, opus) = payload_types(session);
+        let spec = |payload_type, format: &str, clock_rate, rtx_payload_type| PayloadSpec {
+            payload_type,
+            format: format.into(),
+            clock_rate,
+            rtx_payload_type,
+        };
+        let payloads = vec![spec(opus, "opus", 48_000, None), spec(vp8, "vp8", 90_000, Some(rtx))];
+        self.command(Command::SetFormats { session, payloads, extensions: extension_ids(session) });
+        self.peers.push(peer);
+        self.peers.len() - 1
+    }
+
+    /// A session that is connected and has keys.
+    pub fn connect(&mut self, session: u64) -> usize {
+        let index = self.add_session(session);
+        self.check(index, true);
+        let (tx, rx) = (peer::master_key(session, 1), peer::master_key(session, 2));
+        self.command(Command::SetKeys { session, profile: PROFILE, tx, rx });
+        index
+    }
+
+    /// A connectivity check that no link can lose.
+    pub fn check(&mut self, index: usize, nominate: bool) {
+        let mut check = self.peers[index].check(nominate);
+        let path = self.peers[index].path;
+        self.engine.handle_packet(self.now, path, &mut check);
+        self.drain();
+    }
+
+    pub fn publish(&mut self, index: usize, producer: u64, kind: Kind, mid: &str, rids: &[&str]) {
+        let rids = rids.iter().map(ToString::to_string).collect();
+        let session = self.peers[index].session;
+        let spec = ProducerSpec { kind, mid: mid.into(), rids, ssrcs: vec![], speaker: kind == Kind::Audio };
+        self.command(Command::AddProducer { producer, session, spec });
+    }
+
+    pub fn subscribe(&mut self, index: usize, consumer: u64, kind: Kind, producer: Option<u64>) {
+        let (session, ssrc) = (self.peers[index].session, 0x1000_0000 + consumer as u32 * 2);
+        let spec = ConsumerSpec {
+            kind,
+            mid: format!("r{consumer}"),
+            ssrc,
+            rtx_ssrc: (kind == Kind::Video).then_some(ssrc + 1),
+            cname: "cname".into(),
+        };
+        self.command(Command::AddConsumer { consumer, session, spec });
+        self.peers[index].receive(consumer, ssrc, kind);
+        self.command(Command::BindConsumer { consumer, producer });
+    }
+
+    pub fn drain(&mut self) {
+        let outgoing: Vec<_> = self.engine.outbox().iter().map(|(p, d)| (p, d.to_vec())).collect();
+        self.engine.outbox().clear();
+        for (path, datagram) in outgoing {
+            if let Some(index) = self.peers.iter().position(|p| p.path == path) {
+                self.fly(Way::Down, index, path, datagram);
+            }
+        }
+        self.events.extend(self.engine.take_events());
+        self.dtls.extend(self.engine.take_dtls());
+    }
+
+    fn fly(&mut self, way: Way, index: usize, path: Path, datagram: Vec<u8>) {
+        if self.random.chance(self.link.loss) {
+            return;
+        }
+        let jitter = self.random.next() % (self.link.jitter.as_micros() as u64 + 1);
+        self.sent += 1;
+        let at = self.now + self.link.delay + Duration::from_micros(jitter);
+        self.flying.insert((at, self.sent), (way, index, path, datagram));
+    }
+
+    /// Sends a datagram of a peer over the link.
+    pub fn send(&mut self, index: usize, datagram: Vec<u8>) {
+        let path = self.peers[index].path;
+        self.fly(Way::Up, index, path, datagram);
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        while self.now < end {
+            self.now += Duration::from_millis(1);
+            while let Some((&(at, _), _)) = self.flying.first_key_value() {
+                if at > self.now {
+                    break;
+                }
+                let (_, (way, index, path, mut datagram)) = self.flying.pop_first().unwrap();
+                match way {
+                    Way::Up => {
+                        self.engine.handle_packet(self.now, path, &mut datagram);
+                        self.drain();
+                    }
+                    Way::Down => self.peers[index].handle(self.now, datagram),
+                }
+            }
+            for index in 0..self.peers.len() {
+                for datagram in self.peers[index].tick(self.now) {
+                    self.send(index, datagram);
+                }
+            }
+            self.engine.handle_timer(self.now);
+            self.drain();
+        }
+    }
+
+    pub fn run_ms(&mut self, ms: u64) {
+        self.run(Duration::from_millis(ms));
+    }
+}
