@@ -65,9 +65,12 @@ pub fn inspect_untrusted(codec: Codec, payload: &[u8], dd: Option<&[u8]>) -> Opt
         Codec::Vp9 => vp9::Descriptor::parse_untrusted(payload).map(|d| d.info()),
         Codec::H264 => h264::inspect_untrusted(payload),
         Codec::Av1 => inspect_av1_untrusted(payload, dd),
-        Codec::Opus | Codec::Other => {
-            Some(FrameInfo { key_frame: true, starts_frame: true, switching_point: true, ..FrameInfo::default() })
-        }
+        Codec::Opus | Codec::Other => Some(FrameInfo {
+            key_frame: true,
+            starts_frame: true,
+            switching_point: true,
+            ..FrameInfo::default()
+        }),
     }
 }
 
@@ -81,7 +84,8 @@ fn inspect_av1_untrusted(payload: &[u8], dd: Option<&[u8]>) -> Option<FrameInfo>
     let mut info = FrameInfo { key_frame: new_sequence, starts_frame: !continues, ..FrameInfo::default() };
     if let Some(dd) = dd.and_then(DependencyDescriptor::parse_untrusted) {
         info.starts_frame = dd.start_of_frame;
-        info.key_frame |= dd.start_of_frame && dd.structure.is_some();
+        // N on a packet within a frame contradicts the descriptor: a decoder cannot start there
+        info.key_frame = dd.start_of_frame && (new_sequence || dd.structure.is_some());
     }
     info.switching_point = info.key_frame;
     Some(info)
