@@ -78,6 +78,7 @@ export const zhCN: Record<TextKey, string> = {
   'home.greetingDay': '{name}，下午好',
   'home.greetingEvening': '{name}，晚上好',
   'home.newMeeting': '发起会议',
+  'home.startNow': '马上开始',
   'home.newMeetingHint': '马上开始，并得到可分享的链接。',
   'home.joinTitle': '用会议号加入',
   'home.joinPlaceholder': 'abc-defg-hij',
