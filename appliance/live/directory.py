@@ -78,7 +78,7 @@ class Live:
         self._nursery = nursery
         self._tasks: dict[str, MeetingTask] = {}
         self._sessions: dict[str, Any] = {}  # session id → MeetingTask; each room keeps its own entries
-        self._sockets = 0
+        self._links: set[Link] = set()
         self._stopping = False
         self._counts = dict.fromkeys(("sockets", "joins", "joins_refused", "resumes", "resumes_refused", "failures"), 0)
 
@@ -89,7 +89,7 @@ class Live:
         signaling = self._settings.signaling
         # Twice the replay: a resume queues that much at once, and what happens meanwhile comes on top.
         link = Link(2 * signaling.replay_frames)
-        self._sockets += 1
+        self._links.add(link)
         self._counts["sockets"] += 1
         try:
             await serve(socket, link, signaling, _wall_ms, partial(self._converse, link, remote))
@@ -97,7 +97,7 @@ class Live:
             self._counts["failures"] += 1
             _log.error("socket_failed", remote=remote, exc_info=group)
         finally:
-            self._sockets -= 1
+            self._links.discard(link)
 
     async def _converse(self, link: Link, remote: str, incoming: Incoming) -> None:
         task, session = None, None
@@ -298,7 +298,7 @@ class Live:
             "meetings": len(self._tasks),
             "participants": sum(room["participants"] for room in rooms.values()),
             "sessions": len(self._sessions),
-            "sockets": self._sockets,
+            "sockets": len(self._links),
             "totals": dict(self._counts),
         }
 
@@ -312,6 +312,8 @@ class Live:
             await self._tell(task, Stop(RECONNECT_AFTER_S))
         for task in tasks:
             await task.ended.wait()
+        for link in self._links:  # those who never joined
+            link.finish(CloseCode.GOING_AWAY, "server stopping")
 
     async def pause_idle_meetings(self) -> None:
         """Every empty_grace_s take meetings that are said to run and do not (a crash, a join that never came) back."""
