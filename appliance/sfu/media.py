@@ -12,11 +12,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import structlog
 import trio
 
-from appliance._dataplane import AnyEvent, DataPlane, Event
+from appliance._dataplane import DataPlane, Event
 from appliance.asyncio_thread import AsyncioThread
 from appliance.errors import ConfigError
 from appliance.settings import MediaSettings
@@ -28,6 +29,9 @@ from appliance.sfu.session import Session
 from appliance.webrtc.answer import Candidate
 from appliance.webrtc.dtls import DtlsEndpoint, ServerCertificate
 from appliance.webrtc.offer import Sctp, Source
+
+if TYPE_CHECKING:
+    from appliance._dataplane import AnyEvent
 
 _log = structlog.get_logger(__name__)
 

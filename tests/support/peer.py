@@ -19,6 +19,7 @@ import numpy as np
 from aiortc import (
     MediaStreamError,
     MediaStreamTrack,
+    RTCBundlePolicy,
     RTCConfiguration,
     RTCDataChannel,
     RTCPeerConnection,
@@ -160,6 +161,8 @@ class Peer:
                 audio = self._pc.addTransceiver("audio", direction="recvonly")
                 video = self._pc.addTransceiver("video", direction="recvonly") if has_video else None
                 self.seats.append(Seat(len(self.seats), audio, video))
+        if not self.channels:
+            self._open_channels(self._pc)
         await self._pc.setLocalDescription(await self._pc.createOffer())
         self._negotiation += 1
         return messages.Offer(
@@ -176,7 +179,12 @@ class Peer:
 
     async def accept(self, answer: str) -> None:
         assert self._pc is not None
-        await self._pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        # aiortc takes the candidates of the last section that shares a transport; RFC 8843 §7.4 has them in the first.
+        head, *sections = answer.split("\r\nm=")
+        candidates = [line for line in sections[0].split("\r\n") if line.startswith("a=candidate:")]
+        sections = [sections[0], *("\r\n".join([section.rstrip(), *candidates]) for section in sections[1:])]
+        text = "\r\nm=".join([head, *sections]).rstrip() + "\r\n"
+        await self._pc.setRemoteDescription(RTCSessionDescription(text, "answer"))
 
     async def close(self) -> None:
         """Say goodbye and wait for what reads tracks."""
@@ -192,13 +200,17 @@ class Peer:
     # --- inside ------------------------------------------------------------------------------------------------
 
     def _connection(self) -> RTCPeerConnection:
-        pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        pc = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         pc.on("track", self._on_track)
         if self._tone_hz is not None:
             self.tone = Tone(self._tone_hz)
             self._published["microphone"] = pc.addTransceiver(self.tone, direction="sendonly")
         if self._colour is not None:
             self._published["camera"] = pc.addTransceiver(Picture(self._colour), direction="sendonly")
+        return pc
+
+    def _open_channels(self, pc: RTCPeerConnection) -> None:
+        """After the first transceiver: aiortc closes the shared transport when SCTP made it."""
         if self._with_channels:
             for label, number, options in (
                 ("reactions", 1, {"ordered": False, "maxRetransmits": 0}),
@@ -207,7 +219,6 @@ class Peer:
                 channel = pc.createDataChannel(label, negotiated=True, id=number, **options)
                 channel.on("message", lambda data, label=label: self.messages.append((label, data)))
                 self.channels[label] = channel
-        return pc
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         for seat in self.seats:
