@@ -11,6 +11,8 @@
 
 use std::fmt;
 
+use aws_lc_rs::constant_time;
+
 use crate::rtp;
 use crate::wire::Malformed;
 
@@ -134,6 +136,7 @@ impl std::error::Error for BadKeyLength {}
 /// One direction of one session: use one context to send and another, with the peer's key, to receive.
 pub struct Context {
     profile: Profile,
+    master: Vec<u8>,
     rtp: SessionKeys,
     rtcp: SessionKeys,
     rtp_ssrcs: SsrcTable,
@@ -160,6 +163,7 @@ impl Context {
         let (key, salt) = master.split_first_chunk::<16>().ok_or(bad)?;
         Ok(Context {
             profile,
+            master: master.to_vec(),
             rtp: SessionKeys::derive(profile, key, salt, cipher::LABEL_RTP),
             rtcp: SessionKeys::derive(profile, key, salt, cipher::LABEL_RTCP),
             rtp_ssrcs: SsrcTable::new(),
@@ -170,6 +174,12 @@ impl Context {
     /// The profile given to [`Context::new`].
     pub fn profile(&self) -> Profile {
         self.profile
+    }
+
+    /// Whether this context was made from the same profile and master key. A second context from them would start its
+    /// packet indices at zero again and so repeat nonces: keep this one instead.
+    pub fn is_from(&self, profile: Profile, master: &[u8]) -> bool {
+        self.profile == profile && constant_time::verify_slices_are_equal(&self.master, master).is_ok()
     }
 
     /// SSRCs that have state: (RTP, RTCP).

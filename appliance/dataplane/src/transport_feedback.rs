@@ -13,6 +13,9 @@ const MAX_STATUSES: usize = 290;
 const DELTA_US: i64 = 250;
 /// Reference time unit: 64 ms (§3.1).
 const REFERENCE_US: i64 = 64_000;
+/// Statuses that a peer's packet may announce: at 5 kpps to one peer, more than a second and a half. Without it, 22 bytes
+/// of run-length chunks ask for 65535 steps of work.
+const MAX_ANNOUNCED: u16 = 8192;
 /// RTCP header, sender and media SSRC, and the feedback's own fixed fields.
 const FIXED: usize = 20;
 
@@ -112,7 +115,14 @@ impl ArrivalLog {
 }
 
 /// Lay the packet out; the two SSRCs are the caller's. None if `out` is too short.
-fn write(out: &mut [u8], symbols: &[u8], deltas: &[i16], base: u64, reference: i64, number: u8) -> Option<usize> {
+fn write(
+    out: &mut [u8],
+    symbols: &[u8],
+    deltas: &[i16],
+    base: u64,
+    reference: i64,
+    number: u8,
+) -> Option<usize> {
     if out.len() < FIXED + symbols.len() * 2 + symbols.len() * 2 + 4 {
         return None;
     }
@@ -186,6 +196,9 @@ impl<'a> Feedback<'a> {
         let (fixed, mut rest) = fci.split_at_checked(8)?;
         let seq = u16::from_be_bytes([fixed[0], fixed[1]]);
         let count = u16::from_be_bytes([fixed[2], fixed[3]]);
+        if count > MAX_ANNOUNCED {
+            return None;
+        }
         let reference = i32::from_be_bytes([fixed[4], fixed[5], fixed[6], 0]) >> 8;
         let (chunks, mut told) = (rest, 0u32);
         while told < u32::from(count) {

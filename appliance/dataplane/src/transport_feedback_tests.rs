@@ -65,7 +65,10 @@ fn a_late_packet_is_told_again_as_arrived() {
     let mut log = ArrivalLog::new();
     log.on_packet(Time::from_millis(10), 65534);
     log.on_packet(Time::from_millis(11), 0);
-    assert_eq!(drain(&mut log).iter().map(|t| (t.0, t.1.is_some())).collect::<Vec<_>>(), [(65534, true), (65535, false), (0, true)]);
+    assert_eq!(
+        drain(&mut log).iter().map(|t| (t.0, t.1.is_some())).collect::<Vec<_>>(),
+        [(65534, true), (65535, false), (0, true)]
+    );
     log.on_packet(Time::from_millis(30), 65535);
     let told = drain(&mut log);
     assert_eq!(told[0].0, 65535);
@@ -102,13 +105,21 @@ fn hostile_feedback_is_bounded_and_finite() {
         let bytes: Vec<u8> = (0..length).map(|_| rng.below(256) as u8).collect();
         if let Some(feedback) = Feedback::parse_untrusted(&bytes) {
             let told: Vec<_> = feedback.collect();
-            assert!(told.len() <= 65_535);
+            assert!(told.len() <= usize::from(MAX_ANNOUNCED));
             assert!(told.iter().all(|t| t.1.is_none_or(|at| at.abs() < 1 << 50)));
         }
     }
-    // 65535 statuses in one run chunk of 8191 each is the most work that few bytes can ask for.
-    let mut most = vec![0, 0, 0xff, 0xff, 0x7f, 0xff, 0xff, 0];
-    most.extend([0x1f, 0xff].repeat(9));
-    assert_eq!(Feedback::parse_untrusted(&most).map(Iterator::count), Some(65_535));
-    assert!(Feedback::parse_untrusted(&[0, 0, 0, 1, 0, 0, 0, 0, 0, 0]).is_none(), "an empty run would never end");
+    // run chunks of 8191 statuses are the most work that few bytes can ask for
+    let announcing = |count: u16| {
+        let mut most = vec![0, 0, (count >> 8) as u8, count as u8, 0x7f, 0xff, 0xff, 0];
+        most.extend([0x1f, 0xff].repeat(9));
+        most
+    };
+    let told = |count| Feedback::parse_untrusted(&announcing(count)).map(Iterator::count);
+    assert_eq!(told(MAX_ANNOUNCED), Some(usize::from(MAX_ANNOUNCED)));
+    assert_eq!((told(MAX_ANNOUNCED + 1), told(65_535)), (None, None));
+    assert!(
+        Feedback::parse_untrusted(&[0, 0, 0, 1, 0, 0, 0, 0, 0, 0]).is_none(),
+        "an empty run would never end"
+    );
 }

@@ -37,6 +37,10 @@ impl Engine {
             }
             Command::SetKeys { session, profile, tx, rx } => {
                 let key = self.sessions.key(session)?;
+                let same = |keys: &Keys| keys.tx.is_from(profile, &tx) && keys.rx.is_from(profile, &rx);
+                if self.sessions.get(key)?.keys.as_ref().is_some_and(same) {
+                    return Some(()); // said twice: new contexts would use the nonces of the old ones again
+                }
                 let keys = Keys {
                     tx: srtp::Context::new(profile, &tx).ok()?,
                     rx: srtp::Context::new(profile, &rx).ok()?,

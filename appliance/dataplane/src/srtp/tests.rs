@@ -286,6 +286,15 @@ fn what_is_no_srtp_is_malformed() {
 }
 
 #[test]
+fn a_context_knows_its_key() {
+    let context = Context::new(Profile::AeadAes128Gcm, &[3; 28]).unwrap();
+    assert!(context.is_from(Profile::AeadAes128Gcm, &[3; 28]));
+    assert!(!context.is_from(Profile::AeadAes128Gcm, &[4; 28]));
+    assert!(!context.is_from(Profile::Aes128CmSha1_80, &[3; 30]));
+    assert!(!format!("{context:?}").contains('3'), "no key in a log");
+}
+
+#[test]
 fn rtp_and_rtcp_keys_differ() {
     let master = [3; 28];
     let derive = |label| SessionKeys::derive(Profile::AeadAes128Gcm, &[3; 16], &master[16..], label);
