@@ -75,7 +75,7 @@ def password(text: str, *, min_length: int, max_bytes: int, field: str = "passwo
 
 
 def _line(text: str, field: str, longest: int) -> str:
-    kept = " ".join(unicodedata.normalize("NFC", text).split(" ")).strip()
+    kept = " ".join(part for part in unicodedata.normalize("NFC", text).strip().split(" ") if part)
     if not kept or len(kept) > longest:
         raise _refuse(field, f"must have 1 to {longest} characters")
     if any(_is_control(char) for char in kept):

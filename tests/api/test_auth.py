@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 
 import jwt
 import pytest
 
 from appliance.api.sign_in import MAX_SESSIONS
 from appliance.settings import AuthSettings
-from tests.support.api_server import PASSWORD, ApiServer, serving, settings_for
+from tests.support.api_server import PASSWORD, ApiServer, Reply, serving, settings_for
 from tests.support.cookies import Browser
 
 
-def login(api: ApiServer, name: str, password: str = PASSWORD) -> object:
+def login(api: ApiServer, name: str, password: str = PASSWORD) -> Reply:
     return api.request("POST", "/auth/login", {"login": name, "password": password})
 
 
@@ -108,7 +109,7 @@ def test_a_refresh_token_works_once_and_its_reuse_ends_the_family(api: ApiServer
     newest = api.request("POST", "/auth/refresh", {"refresh_token": first["refresh_token"]})
     assert newest.code == "token_revoked"
     assert account.id in api.ledger.revoked
-    assert login(api, "rotator").status == 200  # type: ignore[attr-defined]
+    assert login(api, "rotator").status == 200
 
 
 def test_tokens_expire(api: ApiServer) -> None:
@@ -197,13 +198,13 @@ def test_signing_in_from_another_site_is_refused(api: ApiServer) -> None:
 def test_a_hoard_of_sessions_loses_its_oldest(api: ApiServer) -> None:
     account = api.user("hoarder")
     for _ in range(MAX_SESSIONS):
-        assert login(api, "hoarder").status == 200  # type: ignore[attr-defined]
+        assert login(api, "hoarder").status == 200
     assert account.get("/profile").code == "token_revoked"
 
 
-def test_closed_registration(tmp_path: object) -> None:
+def test_closed_registration(tmp_path: Path) -> None:
     closed = AuthSettings(registration="closed", argon2_memory_kib=8192, argon2_passes=1, argon2_lanes=1)
-    with serving(settings_for(tmp_path, auth=closed)) as server:  # type: ignore[arg-type]
+    with serving(settings_for(tmp_path, auth=closed)) as server:
         body = {"username": "ann", "email": "a@b.org", "password": PASSWORD}
         assert server.request("POST", "/auth/register", body).code == "registration_closed"
         assert server.request("GET", "/info").data["registration"] == "closed"

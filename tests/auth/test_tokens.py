@@ -68,7 +68,8 @@ def test_a_refresh_token_is_read_back() -> None:
 
 def test_a_join_token_opens_its_own_meeting_only() -> None:
     claims = signer.read_join(join(), now_s=NOW, meeting_id="mtg_a")
-    assert (claims.sub, claims.user_id, claims.guest, claims.name, claims.role) == ("usr_a", "usr_a", False, "Ann", "host")
+    assert (claims.sub, claims.user_id, claims.guest) == ("usr_a", "usr_a", False)
+    assert (claims.name, claims.role) == ("Ann", "host")
     guest = signer.read_join(join(subject="gst_a", guest=True, role="participant"), now_s=NOW, meeting_id="mtg_a")
     assert guest.user_id is None and guest.sub == "gst_a"
     with pytest.raises(UserError) as caught:

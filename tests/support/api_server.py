@@ -189,7 +189,11 @@ class Account:
 
 @contextmanager
 def serving(
-    settings: Settings, *, web: Path | None = None, tls: ssl.SSLContext | None = None, setup_token: str | None = SETUP_TOKEN
+    settings: Settings,
+    *,
+    web: Path | None = None,
+    tls: ssl.SSLContext | None = None,
+    setup_token: str | None = SETUP_TOKEN,
 ) -> Iterator[ApiServer]:
     """A server for the length of the block; what it raises is raised here."""
     ledger, clock, ready = RoomLedger(), Clock(), threading.Event()
