@@ -191,7 +191,7 @@ def test_channels_and_more_seats_and_an_ice_restart() -> None:
 
 def test_without_udp_the_call_goes_by_tcp() -> None:
     with stage() as (sfu, url, playwright), chromium(playwright, media("green")) as browser:
-        firewall("table inet t { chain c { type filter hook input priority 0; meta l4proto udp drop\n} }")
+        firewall("table inet t { chain c { type filter hook input priority 0;\nmeta l4proto udp drop;\n}\n}\n")
         green = Person(sfu, browser.new_page(), url, "green")
         viewer = Person(sfu, browser.new_page(), url, "viewer")
         green.publish()
