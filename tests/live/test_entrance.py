@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import trio
-
 from appliance.store import participants
 from tests.support.live_world import open_world, world_settings
 
@@ -167,7 +165,6 @@ async def test_a_socket_that_goes_while_it_is_let_in_leaves_nobody_behind(tmp_pa
             client = await world.connect()
             await client.says("join", room=meeting.id, token=world.token(meeting, subject, "Bob"))
             client.socket.break_off()
-        with trio.fail_after(3):
-            while world.live.statistics()["sockets"] != 1 or world.live.participant_count(meeting.id) != 1:
-                await trio.sleep(0.01)
+        await world.until(lambda: world.live.statistics()["sockets"] == 1)
+        await world.until(lambda: world.live.participant_count(meeting.id) == 1)
         assert [p.participant_id for p in world.live.participants(meeting.id)] == [ann.id]

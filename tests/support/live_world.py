@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -238,6 +238,12 @@ class World:
         )
         return again
 
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until the condition holds."""
+        with trio.fail_after(ANSWER_WITHIN_S):
+            while not condition():  # noqa: ASYNC110  # looks at the server from outside: there is no event to wait for
+                await trio.sleep(0.005)
+
     async def quiet(self) -> None:
         """Wait until no task of this process has anything to do but wait, and rows are written."""
         for _ in range(3):
@@ -270,8 +276,7 @@ async def open_world(
     async with open_engine(settings, None) as database, trio.open_nursery() as nursery:  # type: ignore[arg-type]
         await migrate(database)
         async with open_live(settings, database, plane, TokenSigner(SECRET)) as live:
-            yield World(settings, database, plane, live, nursery)
-        with trio.fail_after(ANSWER_WITHIN_S):
-            while live.statistics()["sockets"]:
-                await trio.sleep(0.005)
+            world = World(settings, database, plane, live, nursery)
+            yield world
+        await world.until(lambda: live.statistics()["sockets"] == 0)
         nursery.cancel_scope.cancel()
