@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+import textwrap
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,20 @@ import msgspec.inspect as shapes
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "web" / "src" / "lib" / "protocol" / "messages.ts"
+
+BASES = """\
+/** What every message of a client has. */
+export interface Asked {
+  /** Comes back in the `error` or the answer that the message caused. */
+  ref?: string | null;
+}
+
+/** What every message of the server has. */
+export interface Told {
+  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
+  seq?: number;
+}
+"""
 
 HEADER = """\
 // Generated from appliance/signaling/messages.py by scripts/generate_protocol.py; do not edit.
@@ -55,15 +70,15 @@ def type_text(shape: shapes.Type) -> str:
 
 def interface_text(shape: shapes.StructType, *, from_client: bool) -> str:
     """One interface. A field with a default may be left out by the client; the server always sends every field."""
-    lines = [f"export interface {shape.cls.__name__} {{"]
+    base = "" if shape.tag is None else (" extends Asked" if from_client else " extends Told")
+    lines = [f"export interface {shape.cls.__name__}{base} {{"]
     if shape.tag is not None:
         lines.append(f"  type: '{shape.tag}';")
     for field in shape.fields:
+        if from_client and shape.tag is not None and field.name == "ref":
+            continue
         optional = "?" if from_client and not field.required else ""
         lines.append(f"  {field.encode_name}{optional}: {type_text(field.type)};")
-    if shape.tag is not None and not from_client:
-        lines.append("  /** Present on frames that change what the client knows; see `Resume.last_seq`. */")
-        lines.append("  seq?: number;")
     lines.append("}")
     return "\n".join(lines)
 
@@ -85,7 +100,9 @@ def collect(shape: shapes.Type, found: dict[str, shapes.StructType]) -> None:
 
 
 def union_text(name: str, union: shapes.UnionType) -> str:
-    members = "\n".join(f"  | {type_text(member)}" for member in union.types)
+    members = textwrap.fill(
+        " | ".join(type_text(member) for member in union.types), 110, initial_indent="  ", subsequent_indent="  "
+    )
     return f"export type {name} =\n{members};"
 
 
@@ -93,7 +110,7 @@ def generate() -> str:
     """The whole TypeScript file."""
     messages = load_messages()
     aliases: dict[str, Any] = {n: getattr(messages, n) for n in ("Source", "VideoSource", "Role", "Kind")}
-    parts = [HEADER]
+    parts = [HEADER, BASES]
     parts += [f"export type {name} = {type_text(shapes.type_info(kind))};" for name, kind in aliases.items()]
     for union_name, from_client in (("AnyClientMessage", True), ("AnyServerMessage", False)):
         union = shapes.type_info(getattr(messages, union_name))

@@ -1,6 +1,18 @@
 // Generated from appliance/signaling/messages.py by scripts/generate_protocol.py; do not edit.
 // `npm run protocol` writes it again, `python3 scripts/generate_protocol.py --check` says whether it is current.
 
+/** What every message of a client has. */
+export interface Asked {
+  /** Comes back in the `error` or the answer that the message caused. */
+  ref?: string | null;
+}
+
+/** What every message of the server has. */
+export interface Told {
+  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
+  seq?: number;
+}
+
 export type Source = 'camera' | 'microphone' | 'screen' | 'screen_audio';
 
 export type VideoSource = 'camera' | 'screen';
@@ -14,25 +26,22 @@ export interface Capabilities {
   data_channel?: boolean;
 }
 
-export interface Join {
+export interface Join extends Asked {
   type: 'join';
   room: string;
   token: string;
   capabilities?: Capabilities;
-  ref?: string | null;
 }
 
-export interface Resume {
+export interface Resume extends Asked {
   type: 'resume';
   session_id: string;
   resume_token: string;
   last_seq: number;
-  ref?: string | null;
 }
 
-export interface Leave {
+export interface Leave extends Asked {
   type: 'leave';
-  ref?: string | null;
 }
 
 export interface PublishLine {
@@ -46,20 +55,18 @@ export interface ReceiveLine {
   video_mid?: string | null;
 }
 
-export interface Offer {
+export interface Offer extends Asked {
   type: 'offer';
   sdp: string;
   negotiation: number;
   publish?: PublishLine[];
   receive?: ReceiveLine[];
-  ref?: string | null;
 }
 
-export interface Candidate {
+export interface Candidate extends Asked {
   type: 'candidate';
   candidate: string;
   mid?: string | null;
-  ref?: string | null;
 }
 
 export interface WantedVideo {
@@ -72,106 +79,77 @@ export interface WantedVideo {
   pinned?: boolean;
 }
 
-export interface Subscribe {
+export interface Subscribe extends Asked {
   type: 'subscribe';
   videos: WantedVideo[];
-  ref?: string | null;
 }
 
-export interface Mute {
+export interface Mute extends Asked {
   type: 'mute';
   source: 'camera' | 'microphone' | 'screen' | 'screen_audio';
   muted: boolean;
-  ref?: string | null;
 }
 
-export interface Chat {
+export interface Chat extends Asked {
   type: 'chat';
   text: string;
-  ref?: string | null;
 }
 
-export interface History {
+export interface History extends Asked {
   type: 'history';
   after_seq: number;
   limit?: number;
-  ref?: string | null;
 }
 
-export interface Reaction {
+export interface Reaction extends Asked {
   type: 'reaction';
   reaction: 'celebrate' | 'clap' | 'heart' | 'laugh' | 'surprise' | 'thumbs_up';
-  ref?: string | null;
 }
 
-export interface RaiseHand {
+export interface RaiseHand extends Asked {
   type: 'raise_hand';
   raised: boolean;
-  ref?: string | null;
 }
 
-export interface MuteParticipant {
+export interface MuteParticipant extends Asked {
   type: 'mute_participant';
   participant_id: string;
   source: 'camera' | 'microphone' | 'screen' | 'screen_audio';
-  ref?: string | null;
 }
 
-export interface Kick {
+export interface Kick extends Asked {
   type: 'kick';
   participant_id: string;
-  ref?: string | null;
 }
 
-export interface SetRole {
+export interface SetRole extends Asked {
   type: 'set_role';
   participant_id: string;
   role: 'cohost' | 'host' | 'participant';
-  ref?: string | null;
 }
 
-export interface LowerHand {
+export interface LowerHand extends Asked {
   type: 'lower_hand';
   participant_id: string;
-  ref?: string | null;
 }
 
-export interface LockMeeting {
+export interface LockMeeting extends Asked {
   type: 'lock_meeting';
   locked: boolean;
-  ref?: string | null;
 }
 
-export interface EndMeeting {
+export interface EndMeeting extends Asked {
   type: 'end_meeting';
-  ref?: string | null;
 }
 
-export interface Ping {
+export interface Ping extends Asked {
   type: 'ping';
   time_ms?: number;
-  ref?: string | null;
 }
 
 export type AnyClientMessage =
-  | Join
-  | Resume
-  | Leave
-  | Offer
-  | Candidate
-  | Subscribe
-  | Mute
-  | Chat
-  | History
-  | Reaction
-  | RaiseHand
-  | MuteParticipant
-  | Kick
-  | SetRole
-  | LowerHand
-  | LockMeeting
-  | EndMeeting
-  | Ping;
+  Join | Resume | Leave | Offer | Candidate | Subscribe | Mute | Chat | History | Reaction | RaiseHand |
+  MuteParticipant | Kick | SetRole | LowerHand | LockMeeting | EndMeeting | Ping;
 
 export interface Track {
   track_id: string;
@@ -223,7 +201,7 @@ export interface ChatMessage {
   sent_at_ms: number;
 }
 
-export interface Joined {
+export interface Joined extends Told {
   type: 'joined';
   session_id: string;
   resume_token: string;
@@ -235,56 +213,42 @@ export interface Joined {
   ice_servers: IceServer[];
   chat: ChatMessage[];
   ref: string | null;
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
-export interface Resumed {
+export interface Resumed extends Told {
   type: 'resumed';
   session_id: string;
   replayed: number;
   media_connected: boolean;
   ref: string | null;
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
-export interface UserJoined {
+export interface UserJoined extends Told {
   type: 'user-joined';
   participant: Participant;
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
-export interface UserLeft {
+export interface UserLeft extends Told {
   type: 'user-left';
   participant_id: string;
   reason: 'ended' | 'kicked' | 'left' | 'lost';
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
-export interface ParticipantChanged {
+export interface ParticipantChanged extends Told {
   type: 'participant-changed';
   participant: Participant;
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
-export interface Answer {
+export interface Answer extends Told {
   type: 'answer';
   sdp: string;
   negotiation: number;
   ref: string | null;
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
-export interface NeedMedia {
+export interface NeedMedia extends Told {
   type: 'need_media';
   need: MediaNeed;
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
 export interface SeatBinding {
@@ -295,19 +259,15 @@ export interface SeatBinding {
   video: boolean;
 }
 
-export interface Seats {
+export interface Seats extends Told {
   type: 'seats';
   seats: SeatBinding[];
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
-export interface Tracks {
+export interface Tracks extends Told {
   type: 'tracks';
   participant_id: string;
   tracks: Track[];
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
 export interface SpeakerLevel {
@@ -315,12 +275,10 @@ export interface SpeakerLevel {
   level: number;
 }
 
-export interface ActiveSpeakers {
+export interface ActiveSpeakers extends Told {
   type: 'active-speakers';
   speakers: SpeakerLevel[];
   dominant: string | null;
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
 export interface ParticipantQuality {
@@ -331,81 +289,63 @@ export interface ParticipantQuality {
   rtt_ms: number | null;
 }
 
-export interface Quality {
+export interface Quality extends Told {
   type: 'quality';
   participants: ParticipantQuality[];
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
-export interface ChatPosted {
+export interface ChatPosted extends Told {
   type: 'chat';
   message: ChatMessage;
   ref: string | null;
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
-export interface HistoryPage {
+export interface HistoryPage extends Told {
   type: 'history';
   messages: ChatMessage[];
   more: boolean;
   ref: string | null;
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
-export interface ReactionShown {
+export interface ReactionShown extends Told {
   type: 'reaction';
   participant_id: string;
   reaction: string;
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
-export interface Moderation {
+export interface Moderation extends Told {
   type: 'moderation';
   action: 'hand_lowered' | 'kicked' | 'muted' | 'role_changed';
   by_participant_id: string | null;
   source: 'camera' | 'microphone' | 'screen' | 'screen_audio' | null;
   role: 'cohost' | 'host' | 'participant' | null;
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
-export interface RoomChanged {
+export interface RoomChanged extends Told {
   type: 'room-changed';
   title: string;
   locked: boolean;
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
-export interface RoomClosed {
+export interface RoomClosed extends Told {
   type: 'room-closed';
   reason: 'ended' | 'kicked' | 'replaced' | 'server_stopping';
   message: string;
   reconnect_after_s: number | null;
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
-export interface Pong {
+export interface Pong extends Told {
   type: 'pong';
   time_ms: number;
   server_time_ms: number;
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
-export interface Heartbeat {
+export interface Heartbeat extends Told {
   type: 'heartbeat';
   server_time_ms: number;
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
-export interface Error {
+export interface Error extends Told {
   type: 'error';
   code: string;
   message: string;
@@ -413,31 +353,12 @@ export interface Error {
   ref: string | null;
   retry_after_s: number | null;
   fatal: boolean;
-  /** Present on frames that change what the client knows; see `Resume.last_seq`. */
-  seq?: number;
 }
 
 export type AnyServerMessage =
-  | Joined
-  | Resumed
-  | UserJoined
-  | UserLeft
-  | ParticipantChanged
-  | Answer
-  | NeedMedia
-  | Seats
-  | Tracks
-  | ActiveSpeakers
-  | Quality
-  | ChatPosted
-  | HistoryPage
-  | ReactionShown
-  | Moderation
-  | RoomChanged
-  | RoomClosed
-  | Pong
-  | Heartbeat
-  | Error;
+  Joined | Resumed | UserJoined | UserLeft | ParticipantChanged | Answer | NeedMedia | Seats | Tracks |
+  ActiveSpeakers | Quality | ChatPosted | HistoryPage | ReactionShown | Moderation | RoomChanged | RoomClosed
+  | Pong | Heartbeat | Error;
 
 export const SERVER_TYPES: readonly string[] = [
   'active-speakers',

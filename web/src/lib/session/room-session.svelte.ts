@@ -17,7 +17,6 @@ import type {
   Joined,
   Moderation,
   Reaction,
-  Source,
   WantedVideo,
 } from '../protocol/messages';
 import { Peer, type Seat } from '../rtc/peer';
@@ -26,6 +25,7 @@ import { SessionMachine, type Phase } from '../signaling/machine';
 import { Signaling } from '../signaling/socket';
 import { noticeOf } from '../state/notices';
 import { emptyView, reduce, self, type LocalEvent, type RoomView } from '../state/room';
+import { OwnSources } from './own-sources';
 import { ReactionBoard } from './reactions.svelte';
 
 export interface Ending {
@@ -58,6 +58,7 @@ export class RoomSession {
 
   readonly #key: string;
   readonly #passcode: string | undefined;
+  readonly #own: OwnSources;
   #grant: JoinGrant;
   #signaling: Signaling | null = null;
   #peer: Peer | null = null;
@@ -73,6 +74,7 @@ export class RoomSession {
     this.#grant = grant;
     this.#passcode = passcode;
     this.devices = devices;
+    this.#own = new OwnSources(devices, (message) => this.send(message));
   }
 
   get guest(): boolean {
@@ -133,7 +135,7 @@ export class RoomSession {
       const problem = await this.devices.startMicrophone();
       if (problem) return this.#deviceProblem(problem);
     }
-    await this.#syncMicrophone();
+    await this.#own.syncMicrophone();
   }
 
   async toggleCamera(): Promise<void> {
@@ -143,7 +145,7 @@ export class RoomSession {
       const problem = await this.devices.startCamera();
       if (problem) return this.#deviceProblem(problem);
     }
-    await this.#syncCamera();
+    await this.#own.syncCamera();
   }
 
   async chooseCamera(id: string): Promise<void> {
@@ -151,7 +153,7 @@ export class RoomSession {
     if (!this.devices.cameraOn) return;
     const problem = await this.devices.startCamera();
     if (problem) this.#deviceProblem(problem);
-    await this.#syncCamera();
+    await this.#own.syncCamera();
   }
 
   async chooseMicrophone(id: string): Promise<void> {
@@ -161,7 +163,7 @@ export class RoomSession {
     const problem = await this.devices.startMicrophone();
     if (problem) return this.#deviceProblem(problem);
     this.devices.setMicrophoneOn(on);
-    await this.#syncMicrophone();
+    await this.#own.syncMicrophone();
   }
 
   async toggleShare(): Promise<void> {
@@ -174,13 +176,12 @@ export class RoomSession {
       toasts.show(t('toast.shareFailed'), 'warn');
       return;
     }
-    await this.#publishScreen();
+    await this.#own.publishScreen();
   }
 
   async stopShare(): Promise<void> {
     this.devices.stopScreen();
-    await this.#peer?.unpublish('screen');
-    await this.#peer?.unpublish('screen_audio');
+    await this.#own.unpublishScreen();
   }
 
   /** The stage says what it shows; sent when it has settled and only if it is another list than before. */
@@ -281,41 +282,8 @@ export class RoomSession {
     // Without a first list the server chooses; with one, seats carry what the stage shows from the start.
     this.#subscribe();
     peer.provideSeats(message.need_media);
-    await this.#syncMicrophone();
-    await this.#syncCamera();
-    if (this.devices.screen) await this.#publishScreen();
+    await this.#own.use(peer);
     if (message.need_media.seats === 0) peer.negotiate();
-  }
-
-  async #syncMicrophone(): Promise<void> {
-    const { microphone, microphoneOn } = this.devices;
-    await this.#sync('microphone', microphoneOn ? microphone : null, microphone);
-  }
-
-  async #syncCamera(): Promise<void> {
-    await this.#sync('camera', this.devices.camera, null);
-  }
-
-  /**
-   * Make the peer and the server agree with the device. A source is published when it is first on, so that somebody
-   * who never switches the camera on costs nobody an m-line; from then on it is muted and unmuted. `silent` is sent
-   * while muted.
-   */
-  async #sync(source: Source, on: MediaStreamTrack | null, silent: MediaStreamTrack | null): Promise<void> {
-    const peer = this.#peer;
-    if (!peer) return;
-    const published = peer.publishes(source);
-    if (on) await peer.publish(source, on);
-    else if (!published) return;
-    else if (silent) await peer.publish(source, silent);
-    else await peer.pause(source);
-    if (published) this.send({ type: 'mute', source, muted: on === null });
-  }
-
-  async #publishScreen(): Promise<void> {
-    const { screen, screenAudio } = this.devices;
-    if (screen) await this.#peer?.publish('screen', screen);
-    if (screenAudio) await this.#peer?.publish('screen_audio', screenAudio);
   }
 
   async #moderated(message: Moderation): Promise<void> {
@@ -323,7 +291,7 @@ export class RoomSession {
     if (message.source === 'microphone') this.devices.setMicrophoneOn(false);
     else if (message.source === 'camera') {
       this.devices.stopCamera();
-      await this.#peer?.pause('camera');
+      await this.#own.syncCamera();
     } else await this.stopShare();
   }
 
@@ -373,6 +341,7 @@ export class RoomSession {
     this.#networkInformation()?.removeEventListener('change', this.#networkChanged);
     this.#peer?.close();
     this.#peer = null;
+    void this.#own.use(null);
     this.devices.stopAll();
     this.ending = ending;
   }
@@ -397,7 +366,7 @@ export class RoomSession {
     const problem = kind === 'camera' ? await this.devices.startCamera() : await this.devices.startMicrophone();
     if (problem && kind === 'camera') this.devices.stopCamera();
     if (problem && kind === 'microphone') this.devices.setMicrophoneOn(false);
-    await (kind === 'camera' ? this.#syncCamera() : this.#syncMicrophone());
+    await (kind === 'camera' ? this.#own.syncCamera() : this.#own.syncMicrophone());
   }
 
   #deviceProblem(problem: 'denied' | 'missing' | 'busy' | 'insecure'): void {
