@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import structlog
 import trio
 
 from appliance import settings_file
@@ -97,7 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BaseException as error:
         reason = _expected(error)
         if reason is None:
-            raise
+            structlog.get_logger(__name__).error("crashed", exc_info=error)
+            return EXIT_REFUSED
         print(f"parley: {' '.join(str(reason).split())}", file=sys.stderr)
         return EXIT_CONFIG if isinstance(reason, ConfigError) else EXIT_REFUSED
 

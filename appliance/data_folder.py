@@ -98,16 +98,16 @@ def _read_secret(path: Path) -> bytes:
     """The secret; drawn if there is none. Only ever called under the lock."""
     file = path / _SECRET
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as opened:
+            mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
+            secret = opened.read(1024)
     except FileNotFoundError:
         return _draw_secret(path)
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as opened:
-        mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
-        if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise ConfigError(f"{file}: others may read it (mode {mode:o}), run: chmod 600 {file}")
-        secret = opened.read(1024)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigError(f"{file}: others may read it (mode {mode:o}), run: chmod 600 {file}")
     if len(secret) != _SECRET_BYTES:
         raise ConfigError(f"{file}: holds {len(secret)} bytes instead of {_SECRET_BYTES}; restore it from a backup")
     return secret

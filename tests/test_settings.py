@@ -70,8 +70,10 @@ def test_contradictions_name_the_key(settings: Settings, key: str) -> None:
 
 @pytest.mark.parametrize(
     ("host", "loopback"),
-    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True)]
-    + [("0.0.0.0", False), ("::", False), ("192.0.2.1", False), ("meet.example.org", False)],
+    [
+        *((host, True) for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost")),
+        *((host, False) for host in ("0.0.0.0", "::", "192.0.2.1", "meet.example.org")),
+    ],
 )
 def test_a_host_is_loopback_or_not_and_tls_follows(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback

@@ -29,15 +29,21 @@ _SECRET_NAME = re.compile(
     r"(_hash)?($|[_\-.])",
     re.IGNORECASE,
 )
-# Secrets inside texts: signed tokens, bearer headers, passwords of URLs, one-time links.
+# Secrets inside texts: signed tokens, bearer headers, passwords of URLs, one-time links. Every repetition that could
+# run over the whole text from each of its places is bounded: the texts may be a stranger's.
 _SECRET_TEXT = (
-    (re.compile(r"eyJ[\w\-]{8,}\.[\w\-]+\.[\w\-]*"), _HIDDEN),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w\-.~+/=]{8,}"), rf"\1 {_HIDDEN}"),
-    (re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@"), rf"\1:{_HIDDEN}@"),
-    (re.compile(r"(?i)([?&#](?:\w*token|code|secret|key)=)[^\s&#\"']+"), rf"\1{_HIDDEN}"),
+    (re.compile(r"\beyJ[\w\-]{8,}\.[\w\-]+\.[\w\-]*"), _HIDDEN),
+    (re.compile(r"(?i)\b(bearer|basic)\s{1,8}[\w\-.~+/=]{8,}"), rf"\1 {_HIDDEN}"),
+    (re.compile(r"(://[^\s:/@]{0,256}):[^\s@/]{1,256}@"), rf"\1:{_HIDDEN}@"),
+    (re.compile(r"(?i)([?&#](?:\w{0,32}token|code|secret|key)=)[^\s&#\"']+"), rf"\1{_HIDDEN}"),
 )
 # A remote peer chooses some texts; a longer one says no more and fills disks.
 _TEXT_MAX = 4000
+_TRACEBACK_MAX = 32_000
+_TRACEBACKS = frozenset({"exception", "stack"})
+# C0, DEL and C1 (ECMA-48): they would move a terminal's cursor or forge lines.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+_CONTROLS_BUT_LAYOUT = {code: text for code, text in _CONTROLS.items() if chr(code) not in "\n\t"}
 _DEPTH_MAX = 6
 
 # Libraries whose "info" is our "debug": each would write a line for each request, connection check or packet.
@@ -111,11 +117,11 @@ def _hide(key: str, value: Any, depth: int) -> Any:
     if _SECRET_NAME.search(key) and value is not None and not isinstance(value, bool):
         return _HIDDEN
     if isinstance(value, str):
-        return _hide_in_text(value)
+        return _hide_in_text(value, layout=key in _TRACEBACKS)
     if isinstance(value, BaseException):
         return _hide_in_text(f"{type(value).__name__}: {value}")
     if depth >= _DEPTH_MAX:
-        return _hide_in_text(repr(value))
+        return f"<{type(value).__name__}>"
     if isinstance(value, Mapping):
         return {str(name): _hide(str(name), inner, depth + 1) for name, inner in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -127,14 +133,17 @@ def _hide(key: str, value: Any, depth: int) -> Any:
     return _hide_in_text(repr(value))
 
 
-def _hide_in_text(text: str) -> str:
+def _hide_in_text(text: str, *, layout: bool = False) -> str:
+    """`layout`: line ends and tabs may stay."""
+    longest = _TRACEBACK_MAX if layout else _TEXT_MAX
+    shown = text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
     for pattern, replacement in _SECRET_TEXT:
-        text = pattern.sub(replacement, text)
-    # One line stays one line: JSON escapes line ends itself, the console shows tracebacks.
-    return text if len(text) <= _TEXT_MAX else f"{text[:_TEXT_MAX]}… ({len(text)} characters)"
+        shown = pattern.sub(replacement, shown)
+    shown = shown.translate(_CONTROLS_BUT_LAYOUT if layout else _CONTROLS)
+    return shown if shown.isascii() else shown.encode("utf-8", "backslashreplace").decode()
 
 
 def _render_json(_logger: WrappedLogger, _method: str, event: MutableMapping[str, Any]) -> str:
     """Time, level and event first, as people read them in a raw file."""
     first = {key: event.pop(key) for key in ("time", "level", "event") if key in event}
-    return msgspec.json.encode({**first, **event}, enc_hook=repr).decode("utf-8", "replace")
+    return msgspec.json.encode({**first, **event}, enc_hook=repr).decode()

@@ -79,6 +79,10 @@ class Metrics:
         """Add ``Sfu.statistics``: ``rooms``, ``sessions``, ``producers``, ``dtls`` {…}, ``workers`` [{…}]."""
         self._add("sfu_packets", lambda: _media(statistics()))
 
+    def meetings(self, statistics: Numbers) -> None:
+        """Add ``Live.statistics``: ``meetings``, ``participants``, ``sockets``, ``totals`` {…}."""
+        self._add("active_meetings", lambda: _meetings(statistics()))
+
     def exposition(self) -> tuple[bytes, str]:
         """Everything, in Prometheus' text format, and its media type."""
         return exposition.generate_latest(self.registry), exposition.CONTENT_TYPE_LATEST
@@ -115,6 +119,16 @@ def _database(numbers: Mapping[str, Any]) -> Iterable[Metric]:
         ("failures", "Transactions rolled back by an error."),
     ):
         yield CounterMetricFamily(f"db_{key}", meaning, value=numbers[key])
+
+
+def _meetings(numbers: Mapping[str, Any]) -> Iterable[Metric]:
+    yield GaugeMetricFamily("active_meetings", "Meetings that run now.", value=numbers["meetings"])
+    yield GaugeMetricFamily("meeting_participants", "Connections in meetings.", value=numbers["participants"])
+    yield GaugeMetricFamily("signaling_sockets", "Open signaling sockets.", value=numbers["sockets"])
+    totals = CounterMetricFamily("signaling_events", "Since the start, by kind.", labels=["kind"])
+    for kind, count in numbers["totals"].items():
+        totals.add_metric([kind], count)
+    yield totals
 
 
 def _media(numbers: Mapping[str, Any]) -> Iterable[Metric]:

@@ -65,7 +65,7 @@ async def test_a_broken_connection_is_an_outage_and_passes(postgres: Postgres, p
                     await database.run(slow)
 
             nursery.start_soon(caller)
-            asked = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND {{}}"
+            asked = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND {}"
             name = postgres_url.rpartition("/")[2]
             terminate = asked.format(f"datname = '{name}' AND pid <> pg_backend_pid()")
             while await trio.to_thread.run_sync(postgres.sql, terminate) != "t":
@@ -117,6 +117,8 @@ async def test_losers_are_run_again(postgres_url: str) -> None:
 
 
 def test_a_url_is_described_without_its_secrets() -> None:
-    assert describe("postgresql://ann:hidden@db.example.org:5433/parley?sslmode=require") == "db.example.org:5433/parley"
+    assert (
+        describe("postgresql://ann:hidden@db.example.org:5433/parley?sslmode=require") == "db.example.org:5433/parley"
+    )
     assert describe("postgresql:///parley") == "localhost:5432/parley"
     assert describe("postgresql://ann:hidden@[::1/x") == "the URL cannot be read"
