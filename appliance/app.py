@@ -90,6 +90,9 @@ async def _serve(settings: Settings, version: str, stopping: Stopping, ready: tr
     with open_data_folder(Path(settings.data.folder)) as folder:
         addresses = interface_addresses()
         certificates = open_certificates(settings, folder.tls, certificate_names(settings, addresses))
+        if certificates is None and not is_loopback(settings.http.host) and not settings.http.trusted_proxies:
+            advice = "set tls, or name the proxy that does it in http.trusted_proxies"
+            _log.warning("plain_http_beyond_loopback", effect="browsers give no camera", advice=advice)
         async with _open_parts(settings, folder, version) as (services, live), trio.open_nursery() as nursery:
             if certificates is not None:
                 nursery.start_soon(certificates.watch)

@@ -207,6 +207,19 @@ def test_beyond_loopback_it_speaks_https_with_a_certificate_of_its_own(tmp_path:
             assert tls.version() == "TLSv1.3"
 
 
+@slow
+def test_every_address_means_both_families(tmp_path: Path) -> None:
+    environ = {"PARLEY_HTTP__HOST": "::", "PARLEY_TLS__MODE": "off"}
+    with running_server(tmp_path, environ) as server:
+        assert "plain_http_beyond_loopback" in server.log()
+        families = ["127.0.0.1"]
+        if socket.has_dualstack_ipv6():
+            families.append("[::1]")
+        for host in families:
+            with urllib.request.urlopen(f"http://{host}:{server.http_port}/health", timeout=5) as answer:
+                assert answer.status == 200
+
+
 def _settings(host: str = "127.0.0.1", url: str = "", announced: tuple[str, ...] = ()) -> Settings:
     return Settings(http=HttpSettings(host=host, public_url=url), media=MediaSettings(announced_addresses=announced))
 

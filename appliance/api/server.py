@@ -160,7 +160,9 @@ async def _redirect_to_https(guard: StallGuard) -> None:
 async def _bind(settings: Settings) -> list[trio.SocketListener]:
     http = settings.http
     try:
-        return await trio.open_tcp_listeners(http.port, host=http.host, backlog=BACKLOG)
+        # trio makes an IPv6 socket take IPv6 alone; "::" means every address, and None is trio's word for that.
+        host = None if http.host == "::" else http.host
+        return await trio.open_tcp_listeners(http.port, host=host, backlog=BACKLOG)
     except OSError as error:
         raise ConfigError(
             f"http.host = {http.host!r}, http.port = {http.port}: cannot listen there: {error.strerror or error}"
