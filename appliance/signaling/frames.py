@@ -131,4 +131,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _lower(text: str) -> str:
+    at = _AT.search(text)
+    text = text[: at.start()] if at else text
     return text[:1].lower() + text[1:]

@@ -13,7 +13,8 @@ Kind = Literal["audio", "video"]
 
 ShortText = Annotated[str, Meta(min_length=1, max_length=128)]
 ParticipantId = Annotated[str, Meta(min_length=1, max_length=64)]
-Mid = Annotated[str, Meta(min_length=1, max_length=16, pattern=r"^[A-Za-z0-9_\-+.]+$")]
+# Python's $ also matches before a line end at the end; the look-ahead refuses it, and is ECMA 262 too.
+Mid = Annotated[str, Meta(min_length=1, max_length=16, pattern=r"^[A-Za-z0-9_\-+.]+$(?!\n)")]
 # 2^53 - 1: the largest integer that every JSON reader keeps exactly (RFC 8259 §6); databases hold 63 bits.
 Counter = Annotated[int, Meta(ge=0, le=9_007_199_254_740_991)]
 SeatNumber = Annotated[int, Meta(ge=0, le=99)]

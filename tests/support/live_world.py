@@ -43,7 +43,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class ClosedByServer(Exception):
+class ClosedByServerError(Exception):
     """The server closed the socket."""
 
     def __init__(self, code: int) -> None:
@@ -112,7 +112,7 @@ class Client:
             with trio.move_on_after(ANSWER_WITHIN_S):
                 while True:
                     self._skipped.append(await self._next())
-        except ClosedByServer as closed:
+        except ClosedByServerError as closed:
             return closed.code
         raise AssertionError("the server did not close the socket")
 
@@ -120,17 +120,17 @@ class Client:
         try:
             frame: dict[str, Any] = json.loads(await self.socket.receive())
         except SocketClosed as closed:
-            raise ClosedByServer(closed.code) from None
+            raise ClosedByServerError(closed.code) from None
         self.heard.append(frame)
         return frame
 
-    async def offers(self, *sources: str, seats: int = 0, audio_seats: int = 0, ref: str | None = None) -> dict[str, Any]:
+    async def offers(self, *sources: str, seats: int = 0, audio_seats: int = 0) -> dict[str, Any]:
         """Negotiate: publish these sources and offer seats; the answer."""
         number = sum(frame["type"] == "answer" for frame in self.heard) + 1
         receive = [{"seat": n, "audio_mid": f"a{n}", "video_mid": f"v{n}"} for n in range(seats)]
         receive += [{"seat": n, "audio_mid": f"a{n}"} for n in range(seats, seats + audio_seats)]
         publish = [{"mid": f"p{n}", "source": source} for n, source in enumerate(sources)]
-        await self.says("offer", sdp="v=0", negotiation=number, publish=publish, receive=receive, ref=ref)
+        await self.says("offer", sdp="v=0", negotiation=number, publish=publish, receive=receive)
         return await self.hears("answer", negotiation=number)
 
 
