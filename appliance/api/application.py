@@ -116,7 +116,8 @@ async def _websocket(services: Services, scope: Scope, receive: Receive, send: S
         else:
             status = 404
             await receive()
-            await send({"type": "websocket.http.response.start", "status": 404, "headers": []})
+            headers = [(b"content-length", b"0")]
+            await send({"type": "websocket.http.response.start", "status": 404, "headers": headers})
             await send({"type": "websocket.http.response.body", "body": b"", "more_body": False})
     finally:
         _account(services, scope, status, 0, time.perf_counter() - started)

@@ -9,8 +9,9 @@ What hypercorn 0.18 leaves open, and what is done here:
 - permessage-deflate lets 64 KiB inflate to 64 MiB before the size is looked at: it is not offered
 - HTTP/2 by upgrade and by prior knowledge widens what a stranger can reach for nothing that a page of few files
   gains: this is HTTP/1.1 only, and TLS offers only that (ALPN)
-- a request whose body was refused is closed on with unread bytes in the kernel, which resets the connection before
-  the client reads the answer: `Connection` reads on for a moment (RFC 9112 §9.6)
+- a connection is closed at once after a refused body or a WebSocket's close frame; bytes that the client still sends
+  then reset it before the client has read the answer: `Connection` reads on for a moment (RFC 9112 §9.6,
+  RFC 6455 §7.1.1)
 """
 
 from __future__ import annotations
@@ -134,6 +135,8 @@ class BoundedWebSocket(WSStream):
 class Http1(H11Protocol):
     """hypercorn's HTTP/1.1, without the ways out of it."""
 
+    _socket: BoundedWebSocket | None = None
+
     async def _check_protocol(self, event: h11.Request) -> None:
         """No HTTP/2: the base class raises here to change the protocol."""
 
@@ -146,7 +149,7 @@ class Http1(H11Protocol):
         if not wants_socket:
             await super()._create_stream(request)
             return
-        self.stream = BoundedWebSocket(
+        self.stream = self._socket = BoundedWebSocket(
             self.app,
             self.config,
             self.context,
@@ -171,8 +174,11 @@ class Http1(H11Protocol):
         )
 
     @property
-    def has_unread_request(self) -> bool:
-        """Whether the client is still sending a request that has been answered."""
+    def expects_more(self) -> bool:
+        """Whether the client has yet to end what it sends: its request's body, or its side of a WebSocket."""
+        socket = self._socket
+        if socket is not None:
+            return socket.handshake.accepted and socket.connection.state is WebSocketState.LOCAL_CLOSING
         return self.connection.their_state is h11.SEND_BODY
 
 
@@ -192,6 +198,7 @@ class Connection(TCPServer):
         super().__init__(app, config, context, state, stream)  # type: ignore[arg-type]  # duck-typed streams
         self._header_s = header_s
         self._http: Http1 | None = None
+        self._reader: trio.lowlevel.Task | None = None
         self._lingering: trio.CancelScope | None = None
 
     async def run(self) -> None:
@@ -222,42 +229,52 @@ class Connection(TCPServer):
                 )
                 await self.idle_task.restart(task_group, self._idle_timeout)
                 await self._read_data()
+                await self.idle_task.stop()  # it would keep a connection that is over until its time-out
         except OSError:
             pass  # the client is gone
         finally:
             await trio.aclose_forcefully(self.stream)
 
     async def protocol_send(self, event: Event) -> None:
-        if isinstance(event, Closed) and self._http is not None and self._http.has_unread_request:
+        if isinstance(event, Closed) and self._http is not None and self._http.expects_more:
             await self._linger()
         await super().protocol_send(event)
 
     async def _linger(self) -> None:
-        """Say that nothing more comes, then drop what the client still sends; `_read_data` does the reading."""
+        """Say that nothing more comes, then drop what the client still sends, until it ends too."""
         transport = self.stream.transport_stream if isinstance(self.stream, trio.SSLStream) else self.stream
-        self._dropped = 0
         with trio.move_on_after(LINGER_S, shield=True) as self._lingering:
             try:
                 await transport.send_eof()
-                await trio.sleep_forever()
+                if trio.lowlevel.current_task() is self._reader:
+                    await self._drop()
+                else:
+                    await trio.sleep_forever()  # the reader drops, and cancels this
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return
 
+    async def _drop(self) -> None:
+        dropped = 0
+        while data := await self.stream.receive_some(PIECE_BYTES):
+            dropped += len(data)
+            if dropped > LINGER_BYTES:
+                return
+
     async def _read_data(self) -> None:
-        while True:
-            try:
-                data = await self.stream.receive_some(PIECE_BYTES)
-            except (trio.ClosedResourceError, trio.BrokenResourceError):
-                break
-            if self._lingering is not None:
-                self._dropped += len(data)
-                if not data or self._dropped > LINGER_BYTES:
-                    self._lingering.cancel()
+        self._reader = trio.lowlevel.current_task()
+        try:
+            while data := await self.stream.receive_some(PIECE_BYTES):
+                if self._lingering is not None:
+                    await self._drop()
                     break
-                continue
-            await self.protocol.handle(RawData(bytes(data)))
-            if not data:
-                break
+                await self.protocol.handle(RawData(bytes(data)))
+            else:
+                if self._lingering is None:
+                    await self.protocol.handle(RawData(b""))
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            pass
+        if self._lingering is not None:
+            self._lingering.cancel()
         await self.protocol.handle(Closed())
 
     async def _idle_timeout(self) -> None:

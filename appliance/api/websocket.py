@@ -81,6 +81,7 @@ async def serve_signaling(
         _check(services, headers, origin)
     except UserError as error:
         status, answer_headers, content = problem(error, request_id)
+        answer_headers["Content-Length"] = str(len(content))
         pairs = [(name.encode(), value.encode()) for name, value in answer_headers.items()]
         await send({"type": "websocket.http.response.start", "status": status, "headers": pairs})
         await send({"type": "websocket.http.response.body", "body": content, "more_body": False})

@@ -249,8 +249,11 @@ def serving(
             state["stop"]()
         runner.join(20)
     assert not runner.is_alive(), "the server does not stop"
-    if "error" in state:
-        raise state["error"]
+    error = state.get("error")
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]  # the nurseries around it
+    if error is not None:
+        raise error
 
 
 __all__ = ["PASSWORD", "SETUP_TOKEN", "Account", "ApiServer", "Clock", "Reply", "serving", "settings_for"]
