@@ -68,7 +68,7 @@ async def test_a_broken_connection_is_an_outage_and_passes(postgres: Postgres, p
             asked = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND {}"
             name = postgres_url.rpartition("/")[2]
             terminate = asked.format(f"datname = '{name}' AND pid <> pg_backend_pid()")
-            while await trio.to_thread.run_sync(postgres.sql, terminate) != "t":
+            while await trio.to_thread.run_sync(postgres.sql, terminate) != "t":  # noqa: ASYNC110  # another process
                 await trio.sleep(0.02)
         assert await database.run(_backend) > 0
 
