@@ -4,8 +4,8 @@
 //! As an ordinary test each target runs a fixed number of inputs. For longer, by hand, with other seeds each time:
 //!
 //! ```text
-//! PARLEY_FUZZ_SECONDS=600 cargo test --release --test fuzz -- --nocapture
-//! PARLEY_FUZZ_SEED=… cargo test --test fuzz TARGET        # repeats what a failure printed
+//! PARLEY_FUZZ_SECONDS=600 cargo test --test fuzz  # not --release: overflow checks stay on
+//! PARLEY_FUZZ_SEED=… cargo test --test fuzz TARGET  # repeats what a failure printed
 //! ```
 
 use std::time::{Duration, Instant};
