@@ -31,9 +31,9 @@ pub mod wire;
 pub mod worker;
 
 mod plane;
-#[cfg(test)]
-mod testing;
 #[cfg(feature = "python")]
 mod python;
+#[cfg(test)]
+mod testing;
 
 pub use plane::{DataPlane, StartError};
