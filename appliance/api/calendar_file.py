@@ -23,7 +23,8 @@ def calendar_file(meeting: Meeting, *, url: str, now_ms: int, with_description: 
     """A VCALENDAR with one VEVENT. A meeting without a planned start begins when it started, or was made."""
     start_ms = meeting.start_at_ms or meeting.started_at_ms or meeting.created_at_ms
     end_ms = meeting.end_at_ms if meeting.end_at_ms is not None else start_ms + DEFAULT_LENGTH_MS
-    description = f"{meeting.description}\n\n{url}".strip() if with_description else url
+    told = meeting.description if with_description else ""
+    description = f"{told}\n\n{url}" if told else url
     lines = [
         "BEGIN:VCALENDAR",
         "VERSION:2.0",

@@ -59,7 +59,8 @@ def test_a_body_beyond_the_limit_is_refused_and_the_answer_is_read(plain: ApiSer
 
 
 def test_a_body_without_a_length_is_counted(plain: ApiServer) -> None:
-    head = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head += b"Transfer-Encoding: chunked\r\n\r\n"
     with connection(plain) as sock:
         sock.sendall(head)
         try:

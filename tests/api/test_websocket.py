@@ -93,7 +93,7 @@ async def test_the_server_sees_every_end(plain: ApiServer) -> None:
     assert b"101" in bytes(await stream.receive_some())
     await trio.aclose_forcefully(stream)
     with trio.fail_after(5):
-        while plain.ledger.sockets:
+        while plain.ledger.sockets:  # noqa: ASYNC110  # it is in another thread
             await trio.sleep(0.01)
 
 
