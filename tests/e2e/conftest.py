@@ -81,6 +81,8 @@ def people(
         seated.append(person)
         return person
 
+    # Chromium reports the answer by which a page learns that nobody is signed in.
+    nobody = r"status of 401 .*/api/v1/(profile|csrf-token|auth/refresh)\b"
     failed_before = request.session.testsfailed
     yield seat
     if request.session.testsfailed > failed_before:
@@ -88,6 +90,8 @@ def people(
             person.page.screenshot(tmp_path / f"{person.name}.png")
             print(f"--- {person.name}: {tmp_path / f'{person.name}.png'}", *person.page.console_errors(), sep="\n")
         print(f"--- {server.log_path}\n{server.log()[-8000:]}")
+    for person in seated:
+        person.expects_console(nobody)
     complaints = {person.name: errors for person in seated if (errors := person.page.console_errors())}
     for person in seated:
         person.page.close()

@@ -22,7 +22,7 @@ def test_firefox_meets_chromium(server: Server, people: Callable[..., Person], f
         ben.hears_something()
 
         # Muting and a rejoin cross the border too.
-        ben.press("microphone")
+        ben.press("mic")
         ana.sees_muted("Ben")
         ana.hears_nothing()
         ben.leave()

@@ -31,6 +31,7 @@ def test_host_mutes_kicks_and_ends(server: Server, people: Callable[..., Person]
     cleo.sees("Ana", "red")
 
     ben.cannot_join(code)
+    ben.expects_console("status of 403 .*/join")
 
     ana.ends_for_all()
     cleo.sees_screen("ended")

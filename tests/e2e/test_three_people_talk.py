@@ -25,13 +25,13 @@ def test_three_people_talk(server: Server, people: Callable[..., Person]) -> Non
         person.hears_something()
 
     # Silence needs everybody's: Ana hears Ben while Cleo is muted, and nothing when he is muted too.
-    cleo.press("microphone")
+    cleo.press("mic")
     ana.sees_muted("Cleo")
     ana.hears_something()
-    ben.press("microphone")
+    ben.press("mic")
     ana.sees_muted("Ben")
     ana.hears_nothing()
-    ben.press("microphone")
+    ben.press("mic")
     ana.sees_muted("Ben", muted=False)
     ana.hears_something()
 

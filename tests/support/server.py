@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.http_client import HttpClient
+from tests.support.http_client import PASSWORD, HttpClient
 from tests.support.ports import free_port
 
 PARLEY = Path(sys.executable).with_name("parley")
@@ -56,6 +56,7 @@ class Server:
             **environment,
         }
         self._process: subprocess.Popen[bytes] | None = None
+        self._administrator: HttpClient | None = None
 
     @property
     def pid(self) -> int:
@@ -131,6 +132,22 @@ class Server:
 
     def open_files(self) -> int:
         return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
+    def administrator(self) -> HttpClient:
+        """The first account, made with the one-time link that the server printed."""
+        if self._administrator is None:
+            link = re.search(r"/setup\?token=([\w-]+)", self.log())
+            assert link, f"no one-time link:\n{self.log()}"
+            account = {"username": "root", "email": "root@example.org", "password": PASSWORD, "token": link[1]}
+            self._administrator = HttpClient(self.url, self.client().post("/setup", account)["access_token"])
+        return self._administrator
+
+    def usage(self) -> dict[str, int]:
+        """What meetings hold at this moment: rooms, participants, sessions, sockets, tasks' meetings; all 0 at rest."""
+        live = self.administrator().get("/stats")["live"]
+        counts = {name: live[name] for name in ("meetings", "participants", "sessions", "sockets")}
+        media = {name: int(self.metric(f"sfu_{name}")) for name in ("rooms", "sessions", "producers")}
+        return {**counts, **{f"media_{name}": value for name, value in media.items()}}
 
     def metric(self, name: str) -> float:
         """Sum of a metric over its labels; KeyError when /metrics has none of that name."""
