@@ -30,6 +30,15 @@ interface SeatLines {
   readonly video: RTCRtpTransceiver | null;
 }
 
+/** How an offer ended: `again` and `late` want another one, `refused` leaves things as they were. */
+type Outcome = 'answered' | 'refused' | 'again' | 'late';
+
+interface Pending {
+  readonly negotiation: number;
+  readonly timer: ReturnType<typeof setTimeout>;
+  readonly done: (outcome: Outcome) => void;
+}
+
 interface Published {
   readonly transceiver: RTCRtpTransceiver;
   active: boolean;
@@ -47,7 +56,8 @@ export class Peer {
   readonly #seats: SeatLines[] = [];
   readonly #reactions: RTCDataChannel;
   #negotiation = 0;
-  #pending: { negotiation: number; done: () => void } | null = null;
+  /** The offer that waits for its answer; whoever takes it away decides its outcome. */
+  #pending: Pending | null = null;
   #running = false;
   #wanted = false;
   #closed = false;
@@ -170,36 +180,31 @@ export class Peer {
   }
 
   async answered(sdp: string, negotiation: number): Promise<void> {
-    const pending = this.#pending;
-    if (!pending || pending.negotiation !== negotiation || this.#connection.signalingState !== 'have-local-offer') return;
+    const pending = this.#take(negotiation);
+    if (!pending) return;
+    let outcome: Outcome = 'refused';
     try {
       await this.#connection.setRemoteDescription({ type: 'answer', sdp });
+      outcome = 'answered';
     } finally {
-      pending.done();
+      pending.done(outcome);
     }
   }
 
   /** The server refused the offer: forget it, the connection stays as it was. */
-  async refused(negotiation: number): Promise<void> {
-    const pending = this.#pending;
-    if (pending?.negotiation !== negotiation) return;
-    await this.#rollBack();
-    pending.done();
+  refused(negotiation: number): void {
+    this.#take(negotiation)?.done('refused');
   }
 
   /** The socket came back: an offer that is still unanswered was lost with the old one. */
-  async settled(): Promise<void> {
-    const pending = this.#pending;
-    if (!pending) return;
-    await this.#rollBack();
-    this.#wanted = true;
-    pending.done();
+  settled(): void {
+    this.#take(this.#pending?.negotiation ?? 0)?.done('again');
   }
 
   close(): void {
     this.#closed = true;
     if (this.#restartTimer !== null) clearTimeout(this.#restartTimer);
-    this.#pending?.done();
+    this.#take(this.#negotiation)?.done('refused');
     this.#connection.close();
   }
 
@@ -223,10 +228,9 @@ export class Peer {
     if (this.#closed || !sdp) return;
     this.#negotiation += 1;
     const negotiation = this.#negotiation;
-    let timer: ReturnType<typeof setTimeout> | null = null;
-    const finished = new Promise<boolean>((resolve) => {
-      this.#pending = { negotiation, done: () => resolve(true) };
-      timer = setTimeout(() => resolve(false), ANSWER_WITHIN_MS);
+    const ended = new Promise<Outcome>((resolve) => {
+      const timer = setTimeout(() => this.#take(negotiation)?.done('late'), ANSWER_WITHIN_MS);
+      this.#pending = { negotiation, timer, done: resolve };
     });
     this.#events.offer({
       type: 'offer',
@@ -236,19 +240,20 @@ export class Peer {
       publish: this.#publishLines(),
       receive: this.#receiveLines(),
     });
-    const answered = await finished;
-    if (timer !== null) clearTimeout(timer);
-    this.#pending = null;
-    if (!answered && !this.#closed) {
-      await this.#rollBack();
-      this.#wanted = true;
-    }
-  }
-
-  async #rollBack(): Promise<void> {
+    const outcome = await ended;
+    if (outcome === 'answered' || this.#closed) return;
     if (this.#connection.signalingState === 'have-local-offer') {
       await this.#connection.setLocalDescription({ type: 'rollback' });
     }
+    if (outcome !== 'refused') this.#wanted = true;
+  }
+
+  #take(negotiation: number): Pending | null {
+    const pending = this.#pending;
+    if (pending?.negotiation !== negotiation) return null;
+    clearTimeout(pending.timer);
+    this.#pending = null;
+    return pending;
   }
 
   #publishLines(): PublishLine[] {

@@ -225,7 +225,7 @@ export class RoomSession {
     this.#signaling = new Signaling(url.href, machine, {
       message: (message) => this.#received(message),
       phase: (phase) => this.#phaseChanged(phase),
-      settled: () => void this.#peer?.settled(),
+      settled: () => this.#peer?.settled(),
     });
     this.#signaling.start();
   }
@@ -297,7 +297,7 @@ export class RoomSession {
 
   #failed(message: Extract<AnyServerMessage, { type: 'error' }>): void {
     const offer = /^offer-(\d+)$/.exec(message.ref ?? '');
-    if (offer) void this.#peer?.refused(Number(offer[1]));
+    if (offer) this.#peer?.refused(Number(offer[1]));
     if (message.ref?.startsWith('chat-')) this.apply({ type: 'local-chat-failed', ref: message.ref });
     toasts.show(t('toast.actionFailed', { message: message.message }), 'warn');
   }

@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import type { AnyServerMessage, ChatMessage, Participant } from '../protocol/messages';
+import { noticeOf } from './notices';
+import { emptyView, mergeChat, raisedHands, reduce, seatFor, self, sends, type LocalEvent, type RoomView } from './room';
+
+const person = (id: string, change: Partial<Participant> = {}): Participant => ({
+  participant_id: id, user_id: null, name: id.toUpperCase(), avatar_url: null, role: 'participant', joined_at_ms: 0,
+  hand_raised_at_ms: null, reconnecting: false, tracks: [], ...change,
+});
+const line = (seq: number, from = 'b', text = `line ${seq}`): ChatMessage => ({
+  chat_seq: seq, message_id: `m${seq}`, participant_id: from, user_id: null, name: from, text, sent_at_ms: seq,
+});
+const joined = (chat: ChatMessage[] = [], people = [person('a', { role: 'host' }), person('b')]): AnyServerMessage => ({
+  type: 'joined', session_id: 's', resume_token: 'r', resume_within_s: 30, heartbeat_s: 5, participant_id: 'a',
+  room: { meeting_id: 'm', code: 'c', title: 'Plan', started_at_ms: 5, locked: false, max_participants: 10, participants: people },
+  need_media: { seats: 4, audio_seats: 0 }, ice_servers: [], chat, ref: null,
+});
+const run = (...events: (AnyServerMessage | LocalEvent)[]): RoomView => events.reduce(reduce, emptyView);
+
+describe('people', () => {
+  it('come, change and go in the order of joining', () => {
+    const view = run(
+      joined(),
+      { type: 'user-joined', participant: person('c') },
+      { type: 'participant-changed', participant: person('b', { hand_raised_at_ms: 9 }) },
+      { type: 'user-joined', participant: person('c', { name: 'again' }) },
+      { type: 'user-left', participant_id: 'nobody', reason: 'left' },
+    );
+    expect(view.participants.map((one) => one.participant_id)).toEqual(['a', 'b', 'c']);
+    expect(self(view)?.role).toBe('host');
+    expect(raisedHands(view).map((one) => one.participant_id)).toEqual(['b']);
+    expect(run(joined(), { type: 'user-left', participant_id: 'b', reason: 'left' }).participants).toHaveLength(1);
+  });
+
+  it('who left is neither dominant nor measured', () => {
+    const view = run(
+      joined(),
+      { type: 'active-speakers', speakers: [{ participant_id: 'b', level: 0.5 }], dominant: 'b' },
+      { type: 'quality', participants: [{ participant_id: 'b', score: 3, uplink_loss: 0, downlink_loss: 0, rtt_ms: 10 }] },
+      { type: 'user-left', participant_id: 'b', reason: 'lost' },
+    );
+    expect(view).toMatchObject({ dominant: null, levels: {}, scores: {} });
+  });
+
+  it('send what is published and not muted', () => {
+    const view = run(joined(), {
+      type: 'tracks',
+      participant_id: 'b',
+      tracks: [
+        { track_id: 't1', source: 'microphone', kind: 'audio', muted: true },
+        { track_id: 't2', source: 'camera', kind: 'video', muted: false },
+      ],
+    });
+    const b = view.participants[1];
+    if (!b) throw new Error('b is missing');
+    expect([sends(b, 'microphone'), sends(b, 'camera'), sends(b, 'screen')]).toEqual([false, true, false]);
+  });
+});
+
+describe('seats', () => {
+  it('are found by who sits there and what is shown', () => {
+    const view = run(joined(), {
+      type: 'seats',
+      seats: [
+        { seat: 0, participant_id: 'b', source: 'camera', audio: true, video: true },
+        { seat: 1, participant_id: 'b', source: 'screen', audio: false, video: true },
+        { seat: 2, participant_id: null, source: 'camera', audio: false, video: false },
+      ],
+    });
+    expect(seatFor(view, 'b', 'screen')?.seat).toBe(1);
+    expect(seatFor(view, 'c', 'camera')).toBeNull();
+  });
+
+  it('are empty after joining again', () => {
+    const seats: AnyServerMessage = { type: 'seats', seats: [{ seat: 0, participant_id: 'b', source: 'camera', audio: true, video: true }] };
+    expect(run(joined(), seats, joined()).seats).toEqual([]);
+  });
+});
+
+describe('chat', () => {
+  it('keeps each line once, in order, whatever comes twice', () => {
+    expect(mergeChat([line(2), line(3)], [line(1), line(3)]).map((one) => one.chat_seq)).toEqual([1, 2, 3]);
+  });
+
+  it('counts what others wrote until it was seen', () => {
+    const view = run(joined(), { type: 'chat', message: line(1), ref: null }, { type: 'chat', message: line(2, 'a'), ref: null });
+    expect(view.unread).toBe(1);
+    expect(reduce(view, { type: 'local-chat-seen' }).unread).toBe(0);
+  });
+
+  it('shows our line at once and takes the stored one instead', () => {
+    const sent = run(joined(), { type: 'local-chat-sent', ref: 'r1', text: 'hi' });
+    expect(sent.pending).toEqual([{ ref: 'r1', text: 'hi', failed: false }]);
+    const stored = reduce(sent, { type: 'chat', message: line(1, 'a', 'hi'), ref: 'r1' });
+    expect([stored.pending.length, stored.chat.length]).toEqual([0, 1]);
+    expect(reduce(sent, { type: 'local-chat-failed', ref: 'r1' }).pending[0]?.failed).toBe(true);
+  });
+
+  it('knows whether there is more before the first line', () => {
+    const view = run(joined([line(3)]));
+    expect(view.earlierChat).toBe(true);
+    const page = reduce(view, { type: 'history', messages: [line(1), line(2)], more: false, ref: null });
+    expect([page.earlierChat, page.chat.length]).toEqual([false, 3]);
+  });
+});
+
+describe('notices', () => {
+  it('tells of comings, goings and hands in small rooms only', () => {
+    const small = run(joined());
+    expect(noticeOf(small, { type: 'user-joined', participant: person('c') })?.key).toBe('toast.joined');
+    expect(noticeOf(small, { type: 'user-left', participant_id: 'b', reason: 'kicked' })?.key).toBe('toast.kicked');
+    const big = run(joined([], Array.from({ length: 20 }, (_, index) => person(`p${index}`))));
+    expect(noticeOf(big, { type: 'user-joined', participant: person('c') })).toBeNull();
+    expect(noticeOf(small, { type: 'participant-changed', participant: person('b', { hand_raised_at_ms: 1 }) })?.key).toBe('toast.hand');
+  });
+
+  it('says what a host did to us', () => {
+    const muted: AnyServerMessage = { type: 'moderation', action: 'muted', by_participant_id: 'b', source: 'camera', role: null };
+    expect(noticeOf(emptyView, muted)?.key).toBe('toast.cameraByHost');
+  });
+});
