@@ -77,7 +77,7 @@ def test_it_starts_without_settings_and_stops_on_a_signal(server: Server) -> Non
         assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
     started = time.monotonic()
     server.stop()  # asserts exit code 0
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10  # the deadline, on a machine that does other things too
     assert link[2] not in server.log().replace(link[0], "")  # the token is printed once and never logged
     assert "Traceback" not in server.log()
 

@@ -34,7 +34,7 @@ async def test_a_wrong_url_is_one_clear_line(postgres: Postgres, url: str, where
         url, where = url.replace("{" + name + "}", port), where.replace("{" + name + "}", port)
     async with open_asyncio_thread() as thread:
         with pytest.raises(ConfigError) as caught:
-            async with open_postgresql(DatabaseSettings(url=url, connect_timeout_s=3.0), thread):
+            async with open_postgresql(DatabaseSettings(url=url, connect_timeout_s=15.0), thread):
                 raise AssertionError("connected")
     assert str(caught.value).startswith(f"database.url: {where}: ")
     assert reason in str(caught.value)

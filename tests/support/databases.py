@@ -15,7 +15,8 @@ def database_settings(target: str | Path) -> Settings:
     """Settings for a PostgreSQL URL, or for SQLite in a folder."""
     if isinstance(target, Path):
         return Settings(data=DataSettings(folder=str(target)))
-    return Settings(database=DatabaseSettings(url=target))
+    # A machine that also builds and runs browsers may be slow to answer.
+    return Settings(database=DatabaseSettings(url=target, connect_timeout_s=20.0))
 
 
 @asynccontextmanager
