@@ -47,6 +47,7 @@ DOES_IO: dict[str, str] = {
     "auth.passwords": "hashing takes threads",
     "files.folder": "files",
     "live.commands": "who sent a command waits for it",
+    "live.directory": "the nursery of the meetings' tasks, the time of day",
     "live.meeting_task": "the task of a meeting",
     "live.records": "writes to the store, and again after a failure",
     "live.sockets": "one task that reads and one that writes for each socket",

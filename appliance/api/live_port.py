@@ -1,36 +1,17 @@
 """What the API asks of the running meetings, and the socket that it hands to them.
 
-Owns two protocols and the error between them; `live` implements the first, `websocket` the second.
+Owns the protocol that `live` implements. The socket that `websocket` implements, and the error between them, are
+`live`'s: it stands below the API and catches that error.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
+from appliance.live.sockets import Socket, SocketClosed
 from appliance.signaling.messages import Participant
 
-
-class SocketClosed(Exception):  # noqa: N818  # an event of every connection, as trio.EndOfChannel
-    """The other end is gone, or this end has closed; nothing more can be sent or received."""
-
-    def __init__(self, code: int, reason: str = "") -> None:
-        """``code``: of RFC 6455 §7.4.1; 1006 when the connection was lost without one."""
-        super().__init__(f"socket closed with {code} {reason}".rstrip())
-        self.code = code
-        self.reason = reason
-
-
-class Socket(Protocol):
-    """One WebSocket, text frames only."""
-
-    async def receive(self) -> str:
-        """The next text frame. Raises SocketClosed. One task receives at a time."""
-
-    async def send(self, frame: str) -> None:
-        """Send a text frame; waits while the client does not read, for a bounded time. Raises SocketClosed."""
-
-    async def close(self, code: int, reason: str) -> None:
-        """Say goodbye (RFC 6455 §7.4.1) and close; no error when it is closed already."""
+__all__ = ["LiveMeetings", "Socket", "SocketClosed"]
 
 
 class LiveMeetings(Protocol):

@@ -182,7 +182,7 @@ async def serve(
         code, reason = link.goodbye
     finally:
         with trio.move_on_after(_CLOSE_WITHIN_S, shield=True) as scope:
-            await socket.close(code, reason)
+            await socket.close(int(code), reason)
         if scope.cancelled_caught:
             _log.info("socket_close_unanswered", code=int(code))
 

@@ -84,8 +84,9 @@ def test_size_is_counted_in_bytes_before_anything_is_read() -> None:
     size = len(frame.encode())
     assert isinstance(decode_untrusted(frame, max_bytes=size), Chat)
     assert refused(frame, size - 1).code == "frame_too_large"
+    huge = "x" * 20_000_000
     started = time.perf_counter()
-    assert refused("x" * 50_000_000, 1000).code == "frame_too_large"
+    assert refused(huge, 1000).code == "frame_too_large"
     assert time.perf_counter() - started < 0.2
 
 

@@ -238,9 +238,9 @@ class World:
         )
         return again
 
-    async def until(self, condition: Callable[[], bool]) -> None:
+    async def until(self, condition: Callable[[], bool], *, within_s: float = ANSWER_WITHIN_S) -> None:
         """Wait until the condition holds."""
-        with trio.fail_after(ANSWER_WITHIN_S):
+        with trio.fail_after(within_s):
             while not condition():  # noqa: ASYNC110  # looks at the server from outside: there is no event to wait for
                 await trio.sleep(0.005)
 
