@@ -19,10 +19,24 @@ export const SCREEN_ENCODINGS: RTCRtpEncodingParameters[] = [{ maxBitrate: 2_500
 export const SPEECH_ENCODINGS: RTCRtpEncodingParameters[] = [{ maxBitrate: 48_000 }];
 export const SCREEN_SOUND_ENCODINGS: RTCRtpEncodingParameters[] = [{ maxBitrate: 128_000 }];
 
-export function encodingsFor(source: Source): RTCRtpEncodingParameters[] {
+/**
+ * How many layers a picture is worth: the same table of libwebrtc, which gives 960×540 three, 480×270 two and less
+ * one. Asking for more makes the lowest layer a stamp (80×45 of 320×180) and leaves the highest one unsent.
+ */
+export function layersFor(width: number, height: number): number {
+  const pixels = width * height;
+  if (pixels >= 960 * 540) return 3;
+  return pixels >= 480 * 270 ? 2 : 1;
+}
+
+/** `settings` are the track's; a camera that does not say its size is taken for a big one. */
+export function encodingsFor(source: Source, settings: MediaTrackSettings): RTCRtpEncodingParameters[] {
   switch (source) {
-    case 'camera':
-      return CAMERA_ENCODINGS.map((one) => ({ ...one }));
+    case 'camera': {
+      const layers = layersFor(settings.width ?? 1280, settings.height ?? 720);
+      if (layers === 1) return [{ maxBitrate: 700_000 }];
+      return CAMERA_ENCODINGS.slice(-layers).map((one) => ({ ...one }));
+    }
     case 'screen':
       return SCREEN_ENCODINGS.map((one) => ({ ...one }));
     case 'microphone':

@@ -133,7 +133,7 @@ export class Peer {
     }
     const transceiver = this.#connection.addTransceiver(track, {
       direction: 'sendonly',
-      sendEncodings: encodingsFor(source),
+      sendEncodings: encodingsFor(source, track.getSettings()),
     });
     this.#published.set(source, { transceiver, active: true });
     if (source === 'screen') await this.#keepSharp(transceiver.sender);
