@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from appliance.asyncio_thread import AsyncioThread
 from appliance.signaling import messages
@@ -154,14 +155,17 @@ async def open_bot(
     peer = peer or Peer()
     body: dict[str, Any] = {"name": name} | ({"passcode": passcode} if passcode is not None else {})
     joined = await trio.to_thread.run_sync(HttpClient(url).post, f"/meetings/{meeting}/join", body)
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    address = url.replace("http", "ws", 1) + joined["signaling_path"]
-    async with (
-        open_websocket_url(address, ssl_context=context if address.startswith("wss") else None) as socket,
-        trio.open_nursery() as nursery,
-    ):
+    address = urlsplit(url)
+    assert address.hostname is not None
+    # trio-websocket leaves its stream open when the server closes first, so the stream is ours.
+    stream: trio.abc.Stream = await trio.open_tcp_stream(address.hostname, address.port or 443)
+    if address.scheme == "https":
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        stream = trio.SSLStream(stream, context, server_hostname=address.hostname, https_compatible=True)
+    async with stream, trio.open_nursery() as nursery:
+        socket = await wrap_client_stream(nursery, stream, address.netloc, joined["signaling_path"])
         bot = Bot(name, socket, peer, thread)
         nursery.start_soon(bot._read)
         await bot.send(messages.Join(room=joined["meeting"]["id"], token=joined["token"]))
@@ -173,9 +177,7 @@ async def open_bot(
         finally:
             with trio.move_on_after(3, shield=True):
                 await thread.call(peer.close)
-                try:
+                with suppress(ConnectionClosed):
                     await bot.leave()
-                except ConnectionClosed:
-                    nursery.cancel_scope.cancel()
                 await socket.aclose()
             nursery.cancel_scope.cancel()
