@@ -347,5 +347,6 @@ fn _dataplane(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Payload>()?;
     module.add_class::<Extensions>()?;
     module.add_class::<Event>()?;
+    module.add("AnyEvent", module.py().get_type::<Event>())?; // a union in the stub, where variants have types
     module.add_class::<DataPlane>()
 }

@@ -89,9 +89,14 @@ impl TcpConnections {
         }
     }
 
-    /// Reads what is there and hands each frame to `take` (peer, bytes). False when the connection ended; it is gone
+    /// The peer of a connection.
+    pub fn remote(&self, token: u64) -> Option<SocketAddr> {
+        self.connections.get(&token).map(|c| c.remote)
+    }
+
+    /// Reads what is there and hands each frame to `take`. False when the connection ended; it is gone
     /// then.
-    pub fn read(&mut self, token: u64, mut take: impl FnMut(SocketAddr, &mut [u8])) -> bool {
+    pub fn read(&mut self, token: u64, mut take: impl FnMut(&mut [u8])) -> bool {
         let Some(connection) = self.connections.get_mut(&token) else { return true };
         let mut chunk = [0; 16 << 10];
         let open = match connection.stream.read(&mut chunk) {
@@ -110,7 +115,7 @@ impl TcpConnections {
                 break;
             }
             let Some(frame) = connection.received.get_mut(at + 2..at + 2 + length) else { break };
-            take(connection.remote, frame);
+            take(frame);
             at += 2 + length;
         }
         connection.received.drain(..at);
@@ -185,7 +190,7 @@ mod tests {
     fn frames(tcp: &mut TcpConnections, token: u64, count: usize) -> (Vec<Vec<u8>>, bool) {
         let mut frames = Vec::new();
         for _ in 0..200 {
-            if !tcp.read(token, |_, frame| frames.push(frame.to_vec())) {
+            if !tcp.read(token, |frame| frames.push(frame.to_vec())) {
                 return (frames, false);
             }
             if frames.len() >= count {

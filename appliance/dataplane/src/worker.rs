@@ -1,7 +1,7 @@
 //! One thread per worker: waits for sockets, commands and timers, feeds the engine, sends what it wants sent.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,6 +32,10 @@ const NTP_UNIX: u64 = 2_208_988_800;
 const COMMANDS: u64 = 0;
 const FIRST_UDP: u64 = 1;
 const FIRST_LISTENER: u64 = 256;
+
+/// Our address, the peer's, bytes.
+type Datagram<'a> = (IpAddr, SocketAddr, &'a [u8]);
+const NOWHERE: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
 
 /// The sockets of one worker, bound to one port number.
 pub struct Sockets {
@@ -134,20 +138,24 @@ pub fn start(
         stop: AtomicBool::new(false),
     });
     let mut worker = Worker::new(index, sockets, max_sessions, mailbox.clone(), stats, shared.clone())?;
-    let thread = std::thread::Builder::new().name(format!("media-{index}")).spawn(move || {
-        // the one place where a bug of the engine is caught: its rooms are gone, the caller is told
-        let message = match catch_unwind(AssertUnwindSafe(|| worker.run())) {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(panic) => panic
-                .downcast_ref::<String>()
-                .cloned()
-                .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
-                .unwrap_or_else(|| "panic without a message".to_owned()),
-        };
-        mailbox.post(Event::WorkerFailed { worker: index as u32, message });
-    })?;
+    let name = format!("media-{index}");
+    let body = move || guard(index, &mailbox, || worker.run());
+    let thread = std::thread::Builder::new().name(name).spawn(body)?;
     Ok(WorkerHandle { shared, thread: Some(thread) })
+}
+
+/// The one place where a bug of the engine is caught: its rooms are gone, the caller is told.
+fn guard(index: usize, mailbox: &Mailbox, run: impl FnOnce() -> io::Result<()>) {
+    let message = match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
+            .unwrap_or_else(|| "panic without a message".to_owned()),
+    };
+    mailbox.post(Event::WorkerFailed { worker: index as u32, message });
 }
 
 struct Worker {
@@ -219,19 +227,23 @@ impl Worker {
             let wait_us = due.0.saturating_sub(now.0);
             self.poller.wait(Some(wait_us.div_ceil(1000) as u32), &mut ready)?;
             let now = self.now();
+            // before the packets: what was asked for first is there when the packet comes that relies on it
+            if ready.iter().any(|event| event.token == COMMANDS) {
+                self.shared.wake.clear();
+            }
+            self.shared.woken.store(false, Ordering::Release);
+            while let Some(command) = self.shared.commands.pop() {
+                self.engine.handle_command(now, command);
+            }
             for event in &ready {
                 match event.token {
-                    COMMANDS => self.shared.wake.clear(),
+                    COMMANDS => {}
                     FIRST_UDP..FIRST_LISTENER => self.receive(now, (event.token - FIRST_UDP) as usize)?,
                     FIRST_LISTENER..FIRST_CONNECTION => {
                         self.tcp.accept(now, (event.token - FIRST_LISTENER) as usize, &self.poller);
                     }
                     token => self.serve_connection(now, token, event),
                 }
-            }
-            self.shared.woken.store(false, Ordering::Release);
-            while let Some(command) = self.shared.commands.pop() {
-                self.engine.handle_command(now, command);
             }
             self.engine.handle_timer(now);
             self.flush();
@@ -247,9 +259,13 @@ impl Worker {
             let socket = &self.udp[index];
             let count = match self.inbox.receive(socket) {
                 Ok(count) => count,
-                // an ICMP error of something sent before; not about this socket
-                Err(error) if error.kind() != io::ErrorKind::InvalidInput => continue,
-                Err(error) => return Err(error),
+                // the socket itself is wrong, which only a bug can do
+                Err(error)
+                    if matches!(error.raw_os_error(), Some(libc::EBADF | libc::ENOTSOCK | libc::EINVAL)) =>
+                {
+                    return Err(error);
+                }
+                Err(_) => break, // short of memory, or an ICMP error about something sent before: next turn
             };
             for i in 0..count {
                 match self.inbox.datagram(i, &self.udp[index]) {
@@ -278,16 +294,13 @@ impl Worker {
         if !event.readable {
             return;
         }
-        let engine = &mut self.engine;
-        let mut peer = None;
-        let open = self.tcp.read(token, |remote, bytes| {
-            peer = Some(remote);
-            engine.handle_packet(now, Path::Tcp { connection: token, remote }, bytes);
-        });
-        self.flush();
+        let Some(remote) = self.tcp.remote(token) else { return };
+        let (engine, path) = (&mut self.engine, Path::Tcp { connection: token, remote });
+        let open = self.tcp.read(token, |bytes| engine.handle_packet(now, path, bytes));
         if !open {
-            self.engine.handle_connection_closed(token);
+            self.engine.handle_connection_closed(path);
         }
+        self.flush();
     }
 
     /// Sends what waits in the outbox, hands events and DTLS over.
@@ -296,26 +309,28 @@ impl Worker {
         let (mut packets, mut bytes, mut drops) = (0u64, 0u64, 0u64);
         let outbox = engine.outbox();
         if !outbox.is_empty() {
-            let mut run: Vec<(IpAddr, SocketAddr, &[u8])> = Vec::with_capacity(BATCH);
-            let mut run_socket = 0;
+            let mut run: [Datagram<'_>; BATCH] = [(Ipv4Addr::UNSPECIFIED.into(), NOWHERE, &[]); BATCH];
+            let (mut count, mut run_socket) = (0, 0);
             for (path, datagram) in outbox.iter() {
                 packets += 1;
                 bytes += datagram.len() as u64;
                 match path {
                     Path::Udp { socket, local, remote } => {
-                        if !run.is_empty() && (socket != run_socket || run.len() == BATCH) {
-                            drops += send_run(sender, &udp[usize::from(run_socket)], &mut run);
+                        if count > 0 && (socket != run_socket || count == BATCH) {
+                            drops += send_run(sender, &udp[usize::from(run_socket)], &run[..count]);
+                            count = 0;
                         }
                         run_socket = socket;
-                        run.push((local, remote, datagram));
+                        run[count] = (local, remote, datagram);
+                        count += 1;
                     }
                     Path::Tcp { connection, .. } => {
                         drops += u64::from(!tcp.send(connection, datagram, poller));
                     }
                 }
             }
-            if !run.is_empty() {
-                drops += send_run(sender, &udp[usize::from(run_socket)], &mut run);
+            if count > 0 {
+                drops += send_run(sender, &udp[usize::from(run_socket)], &run[..count]);
             }
             outbox.clear();
         }
@@ -346,7 +361,7 @@ impl Worker {
 
 /// Sends a run of datagrams of one socket; returns how many the kernel refused. One bad destination costs only its own
 /// datagram; a full socket buffer costs the rest of the run.
-fn send_run(sender: &mut Batch, socket: &Udp, run: &mut Vec<(IpAddr, SocketAddr, &[u8])>) -> u64 {
+fn send_run(sender: &mut Batch, socket: &Udp, run: &[Datagram<'_>]) -> u64 {
     let (mut at, mut drops) = (0, 0);
     while at < run.len() {
         match sender.send(socket, &run[at..]) {
@@ -362,6 +377,21 @@ fn send_run(sender: &mut Batch, socket: &Udp, run: &mut Vec<(IpAddr, SocketAddr,
             }
         }
     }
-    run.clear();
     drops
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_once_with_its_message() {
+        let mailbox = Mailbox::new().unwrap();
+        guard(3, &mailbox, || panic!("index {} out of range", 7));
+        guard(4, &mailbox, || Err(io::ErrorKind::OutOfMemory.into()));
+        guard(5, &mailbox, || Ok(()));
+        let told = mailbox.take_events();
+        assert_eq!(told.len(), 2);
+        assert_eq!(told[0], Event::WorkerFailed { worker: 3, message: "index 7 out of range".into() });
+    }
 }

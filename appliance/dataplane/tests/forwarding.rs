@@ -38,11 +38,15 @@ fn everything_offered_arrives_once_over_a_clean_link() {
         assert_eq!((inbound.duplicates, inbound.rtx_packets), (0, 0));
     }
     assert!(net.peers[0].tracks[0].offered >= 4 * 119);
-    let types: Vec<u8> = net.peers[1].inbound.iter().map(|i| i.got.values().next().unwrap().payload_type).collect();
+    let types: Vec<u8> =
+        net.peers[1].inbound.iter().map(|i| i.got.values().next().unwrap().payload_type).collect();
     assert_eq!(types, [120, 109]); // the subscriber's numbers
     assert!(net.peers[0].feedback >= 35, "feedback about each 100 ms: {}", net.peers[0].feedback);
     let transport = &net.peers[1].transport_seqs;
-    assert!(transport.windows(2).all(|w| w[1] == w[0].wrapping_add(1)), "one transport-wide sequence per session");
+    assert!(
+        transport.windows(2).all(|w| w[1] == w[0].wrapping_add(1)),
+        "one transport-wide sequence per session"
+    );
     let started = |e: &&Event| matches!(e, Event::ConsumerStarted { .. });
     assert_eq!(net.events.iter().filter(started).count(), 2);
 }
@@ -97,6 +101,7 @@ fn a_producer_that_is_replaced_and_an_ssrc_that_changes_leave_no_mark() {
     net.peers[0].renew(0);
     net.peers[0].renew(1);
     net.run_ms(1000);
+    net.peers[0].tracks[0].identify = false; // as browsers do after the first report
     net.command(Command::RemoveProducer { producer: 1 });
     net.run_ms(500);
     net.publish(0, 5, Kind::Video, "0", &[]);
@@ -134,7 +139,7 @@ fn mute_and_pause_leave_no_gap_and_begin_at_a_key_frame() {
         inbound.assert_continuous();
     }
     let video = &net.peers[1].inbound[0];
-    let gap = |a: &support::peer::Got, b: &support::peer::Got| b.at - a.at > Duration::from_millis(200);
+    let gap = |a: &support::inbound::Got, b: &support::inbound::Got| b.at - a.at > Duration::from_millis(200);
     let all: Vec<_> = video.got.values().collect();
     let begun: Vec<_> = all.windows(2).filter(|w| gap(w[0], w[1])).map(|w| (w[0], w[1])).collect();
     assert_eq!(begun.len(), 6);
@@ -143,7 +148,10 @@ fn mute_and_pause_leave_no_gap_and_begin_at_a_key_frame() {
         // the clock of the stream went on through the silence
         let silent_ms = (after.at - before.at).as_millis() as i64;
         let ticks_ms = i64::from(after.timestamp.wrapping_sub(before.timestamp) / 90);
-        assert!((silent_ms - ticks_ms).abs() < 60, "{silent_ms} ms on the clock, {ticks_ms} ms in the stream");
+        assert!(
+            (silent_ms - ticks_ms).abs() < 60,
+            "{silent_ms} ms on the clock, {ticks_ms} ms in the stream"
+        );
     }
 }
 
@@ -193,13 +201,10 @@ fn a_filtered_temporal_layer_leaves_no_hole() {
         let in_span = move |at| span.contains(&(at - _dataplane::units::Time(0)));
         video.got.values().filter(|g| g.mark.is_some() && in_span(g.at)).map(|g| g.temporal).max()
     };
-    assert_eq!([at(400, 1000), at(1200, 1950), at(2400, 2950), at(3400, 3950), at(4200, 4950)], [
-        Some(2),
-        Some(0),
-        Some(1),
-        Some(2),
-        Some(0)
-    ]);
+    assert_eq!(
+        [at(400, 1000), at(1200, 1950), at(2400, 2950), at(3400, 3950), at(4200, 4950)],
+        [Some(2), Some(0), Some(1), Some(2), Some(0)]
+    );
 }
 
 #[test]
@@ -235,7 +240,7 @@ fn lips_stay_in_sync_on_one_clock() {
     let (video, audio) = (&net.peers[1].inbound[0], &net.peers[1].inbound[1]);
     assert!(video.reports.len() >= 4 && audio.reports.len() >= 4);
     // by its own reports, when was the last packet of each captured, on one clock? Both were sent within 33 ms.
-    let captured = |inbound: &support::peer::Inbound, rate: f64| {
+    let captured = |inbound: &support::inbound::Inbound, rate: f64| {
         let (_, ntp, rtp) = *inbound.reports.last().unwrap();
         let last = inbound.got.values().next_back().unwrap();
         ntp as f64 / 2f64.powi(32) + f64::from(last.timestamp.wrapping_sub(rtp) as i32) / rate

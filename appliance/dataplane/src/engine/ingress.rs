@@ -6,7 +6,7 @@ use super::consumer::Consumer;
 use super::formats::{ExtensionIds, MediaFormat, PayloadKind};
 use super::forward::{self, Incoming, Offer};
 use super::producer::Producer;
-use super::session::{Session, SsrcUse};
+use super::session::{MAX_SSRCS, Session, SsrcUse};
 use crate::codec;
 use crate::command::Kind;
 use crate::event::Event;
@@ -77,22 +77,26 @@ impl Engine {
         ids: &ExtensionIds,
         kind: PayloadKind,
     ) -> Option<SsrcUse> {
-        let text = |id: u8| (id != 0).then(|| view.extension(id)).flatten();
-        let mid = text(ids.mid)?;
+        let text = |id: u8| {
+            (id != 0).then(|| view.extension(id)).flatten().and_then(|t| std::str::from_utf8(t).ok())
+        };
         let session = self.sessions.get_mut(key)?;
-        let producer_key = session
-            .producers
-            .iter()
-            .copied()
-            .find(|p| self.producers.get(*p).is_some_and(|p| p.mid.as_bytes() == mid))?;
-        let producer = self.producers.get_mut(producer_key)?;
+        let remembered = session.identities.get(&view.ssrc());
         let rtx = matches!(kind, PayloadKind::Rtx(_));
-        let rid = if rtx { text(ids.repaired_rid).or_else(|| text(ids.rid)) } else { text(ids.rid) };
+        let mid = text(ids.mid).or(remembered.map(|(mid, _)| mid.as_str()))?;
+        let rid = rtx.then(|| text(ids.repaired_rid)).flatten().or_else(|| text(ids.rid));
+        let rid = rid.or(remembered.map(|(_, rid)| rid.as_str()));
+        let mut keys = session.producers.iter().copied();
+        let producer_key = keys.find(|p| self.producers.get(*p).is_some_and(|p| p.mid == mid))?;
+        let producer = self.producers.get_mut(producer_key)?;
         let layer = match rid {
             _ if producer.layers.len() == 1 => 0,
-            Some(rid) => producer.layers.iter().position(|l| l.rid.as_bytes() == rid)?,
-            None => return None,
+            rid => producer.layers.iter().position(|l| Some(l.rid.as_str()) == rid)?,
         };
+        if remembered.is_none() && session.identities.len() < MAX_SSRCS {
+            let identity = (mid.to_owned(), rid.unwrap_or("").to_owned());
+            session.identities.insert(view.ssrc(), identity);
+        }
         let belongs = SsrcUse { producer: producer_key, layer: layer as u8, rtx };
         let known = &mut producer.layers[layer];
         let former = if rtx { known.rtx_ssrc } else { known.ssrc };

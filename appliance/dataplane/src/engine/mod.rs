@@ -164,9 +164,7 @@ impl Engine {
     }
 
     /// A TCP connection ended.
-    pub fn handle_connection_closed(&mut self, connection: u64) {
-        let is_it = |path: &&Path| matches!(path, Path::Tcp { connection: c, .. } if *c == connection);
-        let Some(path) = self.paths.keys().find(is_it).copied() else { return };
+    pub fn handle_connection_closed(&mut self, path: Path) {
         let Some(key) = self.paths.remove(&path) else { return };
         let Some(session) = self.sessions.get_mut(key) else { return };
         match session.paths.forget(path) {

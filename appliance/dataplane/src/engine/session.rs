@@ -138,6 +138,9 @@ pub struct Session {
     pub extensions: ExtensionIds,
     /// Latched and signalled SSRCs.
     pub ssrcs: HashMap<u32, SsrcUse>,
+    /// (MID, RID) that each SSRC named once: browsers stop naming them when the first report came, also if the producer
+    /// is taken away and another is put on the same m-line later.
+    pub identities: HashMap<u32, (String, String)>,
     /// What it publishes.
     pub producers: Vec<Key<Producer>>,
     /// What it receives on.
@@ -177,6 +180,7 @@ impl Session {
             payloads: PayloadTable::default(),
             extensions: ExtensionIds::default(),
             ssrcs: HashMap::new(),
+            identities: HashMap::new(),
             producers: Vec::new(),
             consumers: Vec::new(),
             arrivals: None,
