@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -16,9 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trio
+from trio_websocket import ConnectionClosed, wrap_client_stream
 
 from appliance.app import certificate_names, public_url
 from appliance.settings import HttpSettings, MediaSettings, Settings
+from tests.support.http_client import HttpClient
 from tests.support.postgres import Postgres
 from tests.support.server import Server, running_server
 
@@ -95,6 +99,30 @@ def test_metrics_of_every_part_are_there(server: Server) -> None:
     while "sfu_packets_total{" not in client.text("/metrics"):  # the data plane's numbers come each second
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@slow
+async def test_people_in_a_room_are_told_that_the_server_stops(server: Server) -> None:
+    ann = server.client()
+    account = {"username": "ann", "email": "ann@example.org", "password": "correct horse battery"}
+    token = ann.post("/auth/register", account)["access_token"]
+    ann = HttpClient(server.url, token)
+    meeting = ann.post("/meetings", {"title": "x"})
+    pass_in = ann.post(f"/meetings/{meeting['id']}/join", {})
+    stream = await trio.open_tcp_stream("127.0.0.1", server.http_port)
+    async with stream, trio.open_nursery() as nursery:  # closed by us: trio-websocket leaves that to the garbage
+        socket = await wrap_client_stream(nursery, stream, f"127.0.0.1:{server.http_port}", pass_in["signaling_path"])
+        await socket.send_message(json.dumps({"type": "join", "room": meeting["id"], "token": pass_in["token"]}))
+        assert json.loads(await socket.get_message())["type"] == "joined"
+        for name in ("active_users", "active_meetings", "signaling_sockets", "sfu_rooms"):
+            assert server.metric(name) == 1, name
+        await trio.to_thread.run_sync(server.stop)  # asserts exit code 0
+        farewell = json.loads(await socket.get_message())
+        assert (farewell["type"], farewell["reason"]) == ("room-closed", "server_stopping")
+        assert farewell["reconnect_after_s"] > 0
+        with pytest.raises(ConnectionClosed) as caught:
+            await socket.get_message()
+        assert caught.value.reason.code == 1001  # RFC 6455 §7.4.1: going away
 
 
 @slow
