@@ -32,10 +32,10 @@ from wsproto.connection import ConnectionState as WebSocketState
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.frame_protocol import CloseReason
 
-# A piece of what is sent; each must be taken by the kernel within the stall time. 64 KiB in 20 s is 26 kbit/s, below
-# which no meeting works anyway.
+# A piece of what is sent; each must be taken by the kernel within the stall time. 64 KiB in 10 s is 52 kbit/s, below
+# which no meeting works anyway; the same time as live.sockets gives a frame.
 PIECE_BYTES = 65_536
-STALL_S = 20.0
+STALL_S = 10.0
 
 # A TLS handshake takes two round trips; 10 s serve a satellite link with loss.
 TLS_HANDSHAKE_S = 10.0

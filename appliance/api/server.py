@@ -49,6 +49,8 @@ async def serve_http(
 
     Reports the addresses once they are bound. ``tls`` None: plain HTTP. ConfigError when the address cannot be bound.
     """
+    if tls is not None:
+        tls.set_alpn_protocols(["http/1.1"])  # RFC 7301; see `http1` for why not h2
     listeners = await _bind(settings)
     config = _hypercorn_config(settings)
     wrapped = ASGIWrapper(application)  # type: ignore[arg-type]  # our own, looser, ASGI types
@@ -185,9 +187,3 @@ def _hypercorn_config(settings: Settings) -> Config:
     config.include_server_header = False
     config.max_app_queue_size = 10
     return config
-
-
-def use_http1_only(tls: ssl.SSLContext) -> ssl.SSLContext:
-    """The same context, offering HTTP/1.1 alone (RFC 7301); see `http1` for why."""
-    tls.set_alpn_protocols(["http/1.1"])
-    return tls

@@ -1,4 +1,4 @@
-"""The border to the running meetings: the stand-in of these tests and the socket keep to it."""
+"""The border to the running meetings: they, the stand-in of these tests and the socket keep to it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from appliance.api import live_port
 from appliance.api.websocket import AsgiSocket
+from appliance.live.directory import Live
 from tests.support.room_ledger import RoomLedger
 
 
@@ -20,7 +21,7 @@ def methods(protocol: type) -> dict[str, inspect.Signature]:
 
 
 @pytest.mark.parametrize(
-    ("protocol", "made"), [(live_port.LiveMeetings, RoomLedger), (live_port.Socket, AsgiSocket)]
+    ("protocol", "made"), [(live_port.LiveMeetings, RoomLedger), (live_port.LiveMeetings, Live), (live_port.Socket, AsgiSocket)]
 )
 def test_who_implements_it_takes_the_same(protocol: type, made: type) -> None:
     wanted = methods(protocol)

@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from appliance.api.server import use_http1_only
 from appliance.errors import ConfigError
 from appliance.settings import HttpSettings
 from tests.support.api_server import ApiServer, serving, settings_for
@@ -43,7 +42,7 @@ def certificate(folder: Path) -> ssl.SSLContext:
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return use_http1_only(context)
+    return context
 
 
 def test_a_taken_port_is_one_clear_line(plain: ApiServer, tmp_path: Path) -> None:
