@@ -122,7 +122,7 @@ export class RoomSession {
 
   react(reaction: Reaction['reaction']): void {
     if (this.view.selfId) this.reactions.show(this.view.selfId, reaction);
-    this.send({ type: 'reaction', reaction });
+    if (!this.#peer?.sendReaction(JSON.stringify({ reaction }))) this.send({ type: 'reaction', reaction });
   }
 
   setHand(raised: boolean): void {
