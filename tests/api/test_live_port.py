@@ -21,7 +21,8 @@ def methods(protocol: type) -> dict[str, inspect.Signature]:
 
 
 @pytest.mark.parametrize(
-    ("protocol", "made"), [(live_port.LiveMeetings, RoomLedger), (live_port.LiveMeetings, Live), (live_port.Socket, AsgiSocket)]
+    ("protocol", "made"),
+    [(live_port.LiveMeetings, RoomLedger), (live_port.LiveMeetings, Live), (live_port.Socket, AsgiSocket)],
 )
 def test_who_implements_it_takes_the_same(protocol: type, made: type) -> None:
     wanted = methods(protocol)
