@@ -169,6 +169,8 @@ class Session:
         # From here nothing is refused and nothing is awaited but the goodbye of a transport that is replaced.
         if before is not None and not kept:
             await self._drop_transport(before)
+            if self._closed:  # meanwhile, by another task
+                raise UserError(409, "session_closed", "the session is closed")
         self._transport = after
         self._apply_transport(before if kept else None, after, agreed)
         self._apply_producers(after, agreed)

@@ -184,132 +184,149 @@ def compose_answer(
     ``seats`` holds the SSRCs of every seat that the offer lists; ``video_codecs`` is the order of preference, names
     of settings.media.video_codecs. Raises SdpError for malformed media attributes.
     """
-    media = {s.mid: offered_codecs(s) for s in offer.live if s.kind in ("audio", "video")}
-    table = session_codecs(list(media.values()))
-    extensions: dict[str, int] = {}
-    producers: list[NegotiatedProducer] = []
-    consumers: list[NegotiatedConsumer] = []
-    payloads: dict[int, NegotiatedPayload] = {}
-    sctp: Sctp | None = None
-    bodies: list[list[str]] = []
-    accepted: list[str] = []
-    live_mids = {s.mid for s in offer.live}
+    return _Answer(offer, seats, video_codecs).compose(local)
 
-    for section in offer.description.sections:
-        mid = section.mid
-        codecs = (
-            [c for c in media.get(mid, ()) if table[c.format].payload_type == c.payload_type]
-            if mid in live_mids
-            else []
+
+class _Answer:
+    """One answer in the making: sections are visited in the order of the offer."""
+
+    def __init__(self, offer: Offer, seats: Mapping[int, SeatStreams], video_codecs: Sequence[str]) -> None:
+        self._offer = offer
+        self._seats = seats
+        self._video_codecs = video_codecs
+        self._codecs = {s.mid: offered_codecs(s) for s in offer.live if s.kind in ("audio", "video")}
+        self._table = session_codecs(list(self._codecs.values()))
+        self._live = {s.mid for s in offer.live}
+        self._accepted: list[str] = []
+        self._extensions: dict[str, int] = {}
+        self._payloads: dict[int, NegotiatedPayload] = {}
+        self._producers: list[NegotiatedProducer] = []
+        self._consumers: list[NegotiatedConsumer] = []
+        self._sctp: Sctp | None = None
+
+    def compose(self, local: LocalTransport) -> tuple[str, NegotiatedSession]:
+        offer = self._offer
+        bodies = [self._section(section) for section in offer.description.sections]
+        if not self._accepted:
+            raise SdpError("no m-line has a codec that we forward", field="m")
+        self._accepted.sort(key=offer.description.bundle.index)
+        # Candidates go into the section that the answer's BUNDLE group names first (RFC 8843 §7.4).
+        tagged = next(i for i, s in enumerate(offer.description.sections) if s.mid == self._accepted[0])
+        bodies[tagged] += [_candidate_line(n, c) for n, c in enumerate(local.candidates, 1)]
+        bodies[tagged].append("a=end-of-candidates")
+        session = [
+            "v=0",
+            f"o=parley {local.origin} {local.version} IN IP4 127.0.0.1",
+            "s=-",
+            "t=0 0",
+            f"a=group:BUNDLE {' '.join(self._accepted)}",
+            *(["a=extmap-allow-mixed"] if _mixed(offer) else []),
+            "a=msid-semantic: WMS *",
+            "a=ice-lite",
+            f"a=ice-ufrag:{local.ufrag}",
+            f"a=ice-pwd:{local.password}",
+            f"a=fingerprint:{local.fingerprint}",
+            "a=setup:passive",
+        ]
+        text = "".join(f"{line}\r\n" for body in (session, *bodies) for line in body)
+        return text, NegotiatedSession(
+            payloads=tuple(self._payloads.values()),
+            extensions=self._extensions,
+            producers=tuple(self._producers),
+            consumers=tuple(self._consumers),
+            remote_ufrag=offer.remote_ufrag,
+            remote_password=offer.remote_password,
+            fingerprints=offer.fingerprints,
+            sctp=self._sctp,
         )
-        if mid in live_mids and sctp is None and is_data(section):
-            sctp = sctp_of(section)
-            accepted.append(mid)
-            bodies.append(
-                [
-                    f"m=application 9 {section.protocol} webrtc-datachannel",
-                    "c=IN IP4 0.0.0.0",
-                    f"a=mid:{mid}",
-                    f"a=sctp-port:{SCTP_PORT}",
-                    f"a=max-message-size:{MAX_MESSAGE_BYTES}",
-                ]
-            )
-            continue
-        if not codecs:
-            bodies.append(
-                [
-                    f"m={section.kind} 0 {section.protocol} {' '.join(section.formats)}",
-                    "c=IN IP4 0.0.0.0",
-                    f"a=mid:{mid}",
-                    "a=inactive",
-                ]
-            )
-            continue
-        accepted.append(mid)
+
+    def _section(self, section: Section) -> list[str]:
+        if section.mid in self._live:
+            if self._sctp is None and is_data(section):
+                return self._data(section)
+            codecs = [
+                c for c in self._codecs.get(section.mid, ()) if self._table[c.format].payload_type == c.payload_type
+            ]
+            if codecs:
+                return self._media(section, codecs)
+        return [
+            f"m={section.kind} 0 {section.protocol} {' '.join(section.formats)}",
+            "c=IN IP4 0.0.0.0",
+            f"a=mid:{section.mid}",
+            "a=inactive",
+        ]
+
+    def _data(self, section: Section) -> list[str]:
+        self._sctp = sctp_of(section)
+        self._accepted.append(section.mid)
+        return [
+            f"m=application 9 {section.protocol} webrtc-datachannel",
+            "c=IN IP4 0.0.0.0",
+            f"a=mid:{section.mid}",
+            f"a=sctp-port:{SCTP_PORT}",
+            f"a=max-message-size:{MAX_MESSAGE_BYTES}",
+        ]
+
+    def _media(self, section: Section, codecs: list[Codec]) -> list[str]:
+        mid = section.mid
+        self._accepted.append(mid)
         kind: Kind = "audio" if section.kind == "audio" else "video"
-        publishing = offer.publish.get(mid)
-        receiving = offer.receive.get(mid)
+        publishing = self._offer.publish.get(mid)
+        receiving = self._offer.receive.get(mid)
         music = publishing is not None and publishing.source == "screen_audio"
-        extra: list[str] = []
-        direction = "inactive"
-        allowed: frozenset[str] = frozenset()
+        direction, allowed, own = "inactive", frozenset[str](), list[str]()
         if publishing is not None and section.direction in ("sendrecv", "sendonly"):
             direction, allowed = "recvonly", _WHEN_RECEIVING[kind]
-            codecs = order_by_preference(codecs, video_codecs) if kind == "video" else codecs
-            rids = simulcast_rids(section) if kind == "video" else ()
-            producers.append(
-                NegotiatedProducer(publishing.source, kind, mid, rids, () if rids else signalled_ssrcs(section))
-            )
-            extra += [f"a=rid:{rid} recv" for rid in rids]
-            if rids:
-                extra.append(f"a=simulcast:recv {';'.join(rids)}")
+            codecs = order_by_preference(codecs, self._video_codecs) if kind == "video" else codecs
+            own = self._publish(section, kind, publishing.source)
         elif receiving is not None and section.direction in ("sendrecv", "recvonly"):
             direction, allowed = "sendonly", _WHEN_SENDING[kind]
-            seat = receiving[0]
-            streams = seats[seat]
-            ssrc = streams.audio if kind == "audio" else streams.video
-            repaired = kind == "video" and any(c.rtx_payload_type is not None for c in codecs)
-            rtx = streams.video_rtx if repaired else None
-            consumers.append(NegotiatedConsumer(seat, kind, mid, ssrc, rtx))
-            stream = f"seat-{seat} seat-{seat}-{kind}"
-            extra.append(f"a=msid:{stream}")
-            if rtx is not None:
-                extra.append(f"a=ssrc-group:FID {ssrc} {rtx}")
-            for number in (ssrc, *(() if rtx is None else (rtx,))):
-                extra += [f"a=ssrc:{number} cname:seat-{seat}", f"a=ssrc:{number} msid:{stream}"]
+            own = self._receive(mid, kind, receiving[0], codecs)
+        numbers = [n for c in codecs for n in (c.payload_type, c.rtx_payload_type) if n is not None]
         lines = [
-            f"m={kind} 9 {section.protocol} "
-            + " ".join(
-                f"{c.payload_type}" if c.rtx_payload_type is None else f"{c.payload_type} {c.rtx_payload_type}"
-                for c in codecs
-            ),
+            f"m={kind} 9 {section.protocol} {' '.join(map(str, numbers))}",
             "c=IN IP4 0.0.0.0",
             "a=rtcp:9 IN IP4 0.0.0.0",
             f"a=mid:{mid}",
         ]
         for name, (number, suffix) in _extension_ids(section, allowed, direction).items():
-            if extensions.setdefault(name, number) == number:
+            # One meaning for a number and one number for a meaning in the BUNDLE (RFC 8843 §9.1).
+            taken = number in self._extensions.values()
+            if self._extensions.get(name) == number or (name not in self._extensions and not taken):
+                self._extensions[name] = number
                 lines.append(f"a=extmap:{number}{suffix} {EXTENSION_URIS[name]}")
         lines += [f"a={direction}", "a=rtcp-mux"]
         if "rtcp-rsize" in section.attributes:  # RFC 5506
             lines.append("a=rtcp-rsize")
         for codec in codecs:
             lines += _codec_lines(codec, music=music)
-            payloads.setdefault(
+            self._payloads.setdefault(
                 codec.payload_type,
                 NegotiatedPayload(codec.payload_type, codec.format, codec.clock_rate, codec.rtx_payload_type),
             )
-        bodies.append(lines + extra)
+        return lines + own
 
-    if not accepted:
-        raise SdpError("no m-line has a codec that we forward", field="m")
-    accepted.sort(key=offer.description.bundle.index)
-    _insert_candidates(bodies, offer, accepted[0], local)
-    session = [
-        "v=0",
-        f"o=parley {local.origin} {local.version} IN IP4 127.0.0.1",
-        "s=-",
-        "t=0 0",
-        f"a=group:BUNDLE {' '.join(accepted)}",
-        *(["a=extmap-allow-mixed"] if _mixed(offer) else []),
-        "a=msid-semantic: WMS *",
-        "a=ice-lite",
-        f"a=ice-ufrag:{local.ufrag}",
-        f"a=ice-pwd:{local.password}",
-        f"a=fingerprint:{local.fingerprint}",
-        "a=setup:passive",
-    ]
-    text = "".join(f"{line}\r\n" for body in (session, *bodies) for line in body)
-    return text, NegotiatedSession(
-        payloads=tuple(payloads.values()),
-        extensions=extensions,
-        producers=tuple(producers),
-        consumers=tuple(consumers),
-        remote_ufrag=offer.remote_ufrag,
-        remote_password=offer.remote_password,
-        fingerprints=offer.fingerprints,
-        sctp=sctp,
-    )
+    def _publish(self, section: Section, kind: Kind, source: Source) -> list[str]:
+        rids = simulcast_rids(section) if kind == "video" else ()
+        ssrcs = () if rids else signalled_ssrcs(section)
+        self._producers.append(NegotiatedProducer(source, kind, section.mid, rids, ssrcs))
+        lines = [f"a=rid:{rid} recv" for rid in rids]
+        return [*lines, f"a=simulcast:recv {';'.join(rids)}"] if rids else []
+
+    def _receive(self, mid: str, kind: Kind, seat: int, codecs: Sequence[Codec]) -> list[str]:
+        streams = self._seats[seat]
+        ssrc = streams.audio if kind == "audio" else streams.video
+        repaired = kind == "video" and any(c.rtx_payload_type is not None for c in codecs)
+        rtx = streams.video_rtx if repaired else None
+        self._consumers.append(NegotiatedConsumer(seat, kind, mid, ssrc, rtx))
+        # One MediaStream per seat, so that browsers keep its sound and picture in step (RFC 8830).
+        stream = f"seat-{seat} seat-{seat}-{kind}"
+        lines = [f"a=msid:{stream}"]
+        if rtx is not None:
+            lines.append(f"a=ssrc-group:FID {ssrc} {rtx}")
+        for number in (ssrc,) if rtx is None else (ssrc, rtx):
+            lines += [f"a=ssrc:{number} cname:seat-{seat}", f"a=ssrc:{number} msid:{stream}"]
+        return lines
 
 
 def _codec_lines(codec: Codec, *, music: bool) -> list[str]:
@@ -330,10 +347,3 @@ def _mixed(offer: Offer) -> bool:
     return "extmap-allow-mixed" in offer.description.attributes or all(
         "extmap-allow-mixed" in s.attributes for s in offer.live if s.kind in ("audio", "video")
     )
-
-
-def _insert_candidates(bodies: list[list[str]], offer: Offer, tag: str, local: LocalTransport) -> None:
-    """Candidates go into the section that the answer's BUNDLE group names first (RFC 8843 §7.4)."""
-    index = next(i for i, s in enumerate(offer.description.sections) if s.mid == tag)
-    bodies[index] += [_candidate_line(n, c) for n, c in enumerate(local.candidates, 1)]
-    bodies[index].append("a=end-of-candidates")

@@ -166,10 +166,12 @@ def session_codecs(sections: Sequence[list[Codec]]) -> dict[str, Codec]:
     best: dict[str, Codec] = {}
     for codecs in sections:
         for codec in codecs:
-            if meaning.setdefault(codec.payload_type, codec.format) != codec.format:
-                raise SdpError(
-                    f"payload type {codec.payload_type} means two formats in one BUNDLE group", field="rtpmap"
-                )
+            used = [(codec.payload_type, codec.format)]
+            if codec.rtx_payload_type is not None:
+                used.append((codec.rtx_payload_type, f"rtx/{codec.payload_type}"))
+            for number, means in used:
+                if meaning.setdefault(number, means) != means:
+                    raise SdpError(f"payload type {number} means two formats in one BUNDLE group", field="rtpmap")
             held = best.get(codec.format)
             if held is None or codec.rank < held.rank:
                 best[codec.format] = codec

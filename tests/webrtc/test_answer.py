@@ -196,3 +196,16 @@ def test_extension_that_changes_its_number_between_lines_is_dropped_there() -> N
     reply, agreed = answer(text)
     assert agreed.extensions["video_orientation"] == 13
     assert "3gpp" not in str(parse_untrusted(reply).sections[3].attributes["extmap"])
+
+
+def test_one_extension_number_has_one_meaning() -> None:
+    """Audio says 3 is the transport sequence number; a video line that gives 3 to its MID gets no MID."""
+    text = text_of("chromium")
+    at = text.index("m=video")
+    text = text[:at] + text[at:].replace("a=extmap:3 http", "a=extmap:99 http").replace(
+        "a=extmap:4 urn", "a=extmap:3 urn"
+    )
+    reply, agreed = answer(text)
+    assert agreed.extensions["transport_cc"] == 3 and agreed.extensions["mid"] == 4
+    kept = parse_untrusted(reply).sections[1].attributes["extmap"]
+    assert not any("sdes:mid" in value or "transport-wide" in value for value, _ in kept)

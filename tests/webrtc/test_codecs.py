@@ -114,3 +114,10 @@ def test_one_payload_type_has_one_meaning_in_a_bundle() -> None:
     second = offered_codecs(section("rtpmap:96 opus/48000/2", kind="audio"))
     with pytest.raises(SdpError, match="two formats"):
         session_codecs([first, second])
+
+
+def test_a_repair_payload_type_is_not_another_formats() -> None:
+    first = offered_codecs(section("rtpmap:96 VP8/90000", "rtpmap:97 rtx/90000", "fmtp:97 apt=96", formats="96 97"))
+    second = offered_codecs(section("rtpmap:97 opus/48000/2", kind="audio", formats="97"))
+    with pytest.raises(SdpError, match="payload type 97 means two formats"):
+        session_codecs([first, second])
