@@ -51,6 +51,9 @@ export class Devices {
   /** 0 to 1, of the microphone that is on. */
   level = $state(0);
 
+  /** Done when what startBoth began is done; whoever joins before that is seen and heard from then on. */
+  starting: Promise<void> = Promise.resolve();
+
   /** Called when the device behind a track went away. */
   onLost: (kind: 'camera' | 'microphone') => void = () => undefined;
   /** Called when the user ended the share with the browser's own button. */
@@ -58,6 +61,8 @@ export class Devices {
 
   #meter: { context: AudioContext; source: MediaStreamAudioSourceNode; timer: ReturnType<typeof setInterval> } | null = null;
   #cameraRun = 0;
+  /** Counts stopAll(): what was started before it must not come up after it. */
+  #run = 0;
 
   /** What was chosen last time, before anything is captured. */
   remember(): { cameraOn: boolean; microphoneOn: boolean } {
@@ -85,7 +90,12 @@ export class Devices {
   }
 
   /** Start both at once, so that the browser asks once; what fails is tried apart. */
-  async startBoth(cameraOn: boolean, microphoneOn: boolean): Promise<void> {
+  startBoth(cameraOn: boolean, microphoneOn: boolean): Promise<void> {
+    this.starting = this.#startBoth(cameraOn, microphoneOn);
+    return this.starting;
+  }
+
+  async #startBoth(cameraOn: boolean, microphoneOn: boolean): Promise<void> {
     if (!navigator.mediaDevices) {
       this.problem = 'insecure';
       return;
@@ -94,7 +104,13 @@ export class Devices {
     if (cameraOn && microphoneOn) {
       this.cameraStarting = true;
       try {
+        const run = this.#run;
         const stream = await navigator.mediaDevices.getUserMedia({ video: this.#camera(), audio: this.#microphone() });
+        if (run !== this.#run) {
+          // The page was left while the browser asked.
+          stream.getTracks().forEach((track) => track.stop());
+          return;
+        }
         this.#takeCamera(stream.getVideoTracks()[0] ?? null);
         this.#takeMicrophone(stream.getAudioTracks()[0] ?? null);
         this.#save();
@@ -202,6 +218,7 @@ export class Devices {
 
   stopAll(): void {
     // Not remembered: leaving a meeting is not a wish to have the camera off in the next one.
+    this.#run += 1;
     this.#cameraRun += 1;
     this.#takeCamera(null);
     this.#takeMicrophone(null);

@@ -26,6 +26,13 @@ export class OwnSources {
     if (this.#devices.screen) await this.publishScreen();
   }
 
+  /** Publish what is on and was not there yet when the peer came. */
+  async publishMissing(): Promise<void> {
+    const { microphone, microphoneOn, camera } = this.#devices;
+    if (microphone && microphoneOn && !this.#peer?.publishes('microphone')) await this.#peer?.publish('microphone', microphone);
+    if (camera && !this.#peer?.publishes('camera')) await this.#peer?.publish('camera', camera);
+  }
+
   async syncMicrophone(): Promise<void> {
     const { microphone, microphoneOn } = this.#devices;
     await this.#sync('microphone', microphoneOn ? microphone : null, microphone);

@@ -87,6 +87,7 @@ export class RoomSession {
     window.addEventListener('pagehide', this.#pageHidden);
     this.#networkInformation()?.addEventListener('change', this.#networkChanged);
     this.#sampler = setInterval(() => void this.#sample(), SAMPLE_MS);
+    void this.devices.starting.then(() => this.#own.publishMissing());
     this.#connect();
   }
 
