@@ -7,6 +7,7 @@ in anew, everybody else goes on.
 
 from __future__ import annotations
 
+import contextvars
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -203,7 +204,8 @@ class Live:
                     wall_ms=_wall_ms,
                     index=self._sessions,
                 )
-                self._nursery.start_soon(self._run, task)
+                # In a context of its own: the meeting's log lines are not those of the request that came first.
+                contextvars.Context().run(self._nursery.start_soon, self._run, task)
                 return task
             if not task.closing:
                 return task
