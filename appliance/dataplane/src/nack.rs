@@ -116,18 +116,29 @@ impl LossTracker {
             // Still remembered, so that a reordered packet is not called a duplicate.
             let from = (self.highest + 1).max(extended.saturating_sub(64));
             self.missing.retain(|m| m.extended + 64 > extended);
-            self.missing.extend((from..extended).map(|n| Missing { extended: n, since: now, asked: None, tries: 0 }));
+            self.missing.extend((from..extended).map(|n| Missing {
+                extended: n,
+                since: now,
+                asked: None,
+                tries: 0,
+            }));
             return;
         }
         let oldest = extended.saturating_sub(MAX_MISSING as u64).max(self.highest + 1);
         self.needs_key_frame |= oldest > self.highest + 1;
         let added = (extended - oldest) as usize;
         if self.missing.len() + added > MAX_MISSING {
-            let dropped = (self.missing.len() + added - MAX_MISSING).max(MAX_MISSING / 2).min(self.missing.len());
+            let dropped =
+                (self.missing.len() + added - MAX_MISSING).max(MAX_MISSING / 2).min(self.missing.len());
             self.missing.drain(..dropped);
             self.needs_key_frame = true;
         }
-        self.missing.extend((oldest..extended).map(|n| Missing { extended: n, since: now, asked: None, tries: 0 }));
+        self.missing.extend((oldest..extended).map(|n| Missing {
+            extended: n,
+            since: now,
+            asked: None,
+            tries: 0,
+        }));
     }
 
     /// Numbers to ask for now, into `out` (cleared first), oldest first. `rtt`: the last known round trip to the sender.

@@ -204,7 +204,11 @@ impl DominantSpeaker {
         for speaker in self.speakers.iter().filter(|s| s.id != holder.id && s.audible()) {
             let own = speaker.scores();
             let relative = [0, 1, 2].map(|i| (own[i] / held[i]).ln());
-            if relative[0] > C1 && relative[1] > C2 && relative[2] > C3 && best.is_none_or(|(m, _)| relative[1] > m) {
+            if relative[0] > C1
+                && relative[1] > C2
+                && relative[2] > C3
+                && best.is_none_or(|(m, _)| relative[1] > m)
+            {
                 best = Some((relative[1], speaker.id));
             }
         }

@@ -97,7 +97,8 @@ fn dependency_descriptor_tells_layers_of_templates() {
     while !bits.len().is_multiple_of(8) {
         bits.push('0');
     }
-    let bytes: Vec<u8> = (0..bits.len() / 8).map(|i| u8::from_str_radix(&bits[i * 8..i * 8 + 8], 2).expect("bits")).collect();
+    let bytes: Vec<u8> =
+        (0..bits.len() / 8).map(|i| u8::from_str_radix(&bits[i * 8..i * 8 + 8], 2).expect("bits")).collect();
     let read = DependencyDescriptor::parse_untrusted(&bytes).expect("well-formed");
     let structure = read.structure.expect("attached");
     assert_eq!((read.start_of_frame, read.end_of_frame, read.frame_number), (true, true, 0x0102));
