@@ -85,7 +85,7 @@ class Person:
             self.page.wait_for(f"() => !!document.querySelector(`{REFUSALS}`)")
         assert not self._has("room")
 
-    def is_in_the_room(self, within_s: float = 20.0) -> None:
+    def is_in_the_room(self, within_s: float = 45.0) -> None:
         """The room is on the screen and the media connection stands."""
         self._wait_for("room", within_s)
         self.page.wait_for(
@@ -107,7 +107,7 @@ class Person:
         self.page.click("end-for-all")
         self._wait_until_gone("room")
 
-    def is_told_about_reconnecting(self, within_s: float = 30.0) -> None:
+    def is_told_about_reconnecting(self, within_s: float = 45.0) -> None:
         self._wait_for("reconnecting", within_s=within_s)
 
     def is_connected_again(self, within_s: float) -> None:
@@ -115,7 +115,7 @@ class Person:
         self._wait_until_gone("reconnecting", within_s=within_s)
         self.is_in_the_room()
 
-    def sees_screen(self, what: str, within_s: float = 15.0) -> None:
+    def sees_screen(self, what: str, within_s: float = 45.0) -> None:
         """The page shows the screen of how the meeting ended for this person: kicked, ended, left, full."""
         self._wait_for(f"screen-{what}", within_s=within_s)
 
@@ -126,7 +126,7 @@ class Person:
         found: dict[str, Any] | None = self.page.evaluate(VIDEO_OF, {"name": name, "source": source})
         return found
 
-    def sees(self, name: str, colour: str | None = None, *, source: str = "camera", within_s: float = 20.0) -> None:
+    def sees(self, name: str, colour: str | None = None, *, source: str = "camera", within_s: float = 45.0) -> None:
         """The picture of ``name`` is there, in the colour of that person's camera, and it moves."""
         deadline = time.monotonic() + within_s
         seen: set[int] = set()
@@ -140,7 +140,7 @@ class Person:
             )
             self.pause(0.15)
 
-    def does_not_see(self, name: str, *, source: str = "camera", within_s: float = 10.0) -> None:
+    def does_not_see(self, name: str, *, source: str = "camera", within_s: float = 45.0) -> None:
         """No tile shows that picture any more."""
         self.page.wait_for(
             """({name, source}) => ![...document.querySelectorAll("[data-testid='tile']")]
@@ -149,7 +149,7 @@ class Person:
             within_s=within_s,
         )
 
-    def sees_people(self, names: Sequence[str], within_s: float = 15.0) -> None:
+    def sees_people(self, names: Sequence[str], within_s: float = 45.0) -> None:
         """Exactly these others have a tile."""
         self.page.wait_for(
             """(names) => JSON.stringify([...new Set([...document.querySelectorAll("[data-testid='tile']")]
@@ -163,13 +163,13 @@ class Person:
         sums: dict[str, float] = self.page.evaluate("() => parleyProbe.received()")
         return sums
 
-    def hears_something(self, within_s: float = 15.0) -> None:
+    def hears_something(self, within_s: float = 45.0) -> None:
         """Sound with energy arrives and is decoded."""
         deadline = time.monotonic() + within_s
         while self._energy_in(1.0) < AUDIBLE**2:
             assert time.monotonic() < deadline, f"{self.name} hears nothing within {within_s} s"
 
-    def hears_nothing(self, for_s: float = 2.0, within_s: float = 10.0) -> None:
+    def hears_nothing(self, for_s: float = 2.0, within_s: float = 45.0) -> None:
         """What arrives is silent for a while."""
         deadline = time.monotonic() + within_s
         while (energy := self._energy_in(for_s)) > AUDIBLE**2 / 100:
@@ -189,7 +189,7 @@ class Person:
             {"name": name, "muted": muted},
         )
 
-    def reads(self, text: str, within_s: float = 15.0) -> None:
+    def reads(self, text: str, within_s: float = 45.0) -> None:
         """A chat line with this text is on the screen."""
         self.page.wait_for(
             """(text) => [...document.querySelectorAll("[data-testid='chat-message']")]
@@ -245,10 +245,10 @@ class Person:
     def _has(self, test_id: str) -> bool:
         return bool(self.page.evaluate("(id) => !!document.querySelector(`[data-testid='${id}']`)", test_id))
 
-    def _wait_for(self, test_id: str, within_s: float = 20.0) -> None:
+    def _wait_for(self, test_id: str, within_s: float = 45.0) -> None:
         self.page.wait_for("(id) => !!document.querySelector(`[data-testid='${id}']`)", test_id, within_s=within_s)
 
-    def _wait_until_gone(self, test_id: str, within_s: float = 20.0) -> None:
+    def _wait_until_gone(self, test_id: str, within_s: float = 45.0) -> None:
         self.page.wait_for("(id) => !document.querySelector(`[data-testid='${id}']`)", test_id, within_s=within_s)
 
     def pause(self, seconds: float) -> None:

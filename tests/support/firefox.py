@@ -22,6 +22,7 @@ from typing import Any
 import wsproto
 import wsproto.events
 
+from tests.support.children import die_with_parent
 from tests.support.probe import PROBE
 
 START_WITHIN_S = 60.0
@@ -137,7 +138,7 @@ class FirefoxPage:
             raise FirefoxError(answer["exceptionDetails"]["text"])
         return json.loads(answer["result"]["value"])
 
-    def wait_for(self, function: str, argument: object = None, *, within_s: float = 20.0) -> Any:
+    def wait_for(self, function: str, argument: object = None, *, within_s: float = 45.0) -> Any:
         """The first truthy result of a function; AssertionError names it when none came in time."""
         deadline = time.monotonic() + within_s
         while not (result := self.evaluate(function, argument)):
@@ -240,6 +241,7 @@ def firefox() -> Iterator[Firefox]:
             process = subprocess.Popen(
                 [executable, "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port", "0"],
                 stdin=subprocess.DEVNULL,
+                preexec_fn=die_with_parent,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={"HOME": home, "PATH": "/usr/bin:/bin", "MOZ_CRASHREPORTER_DISABLE": "1", "LANG": "C.UTF-8"},

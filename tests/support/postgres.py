@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+from tests.support.children import die_with_parent
 from tests.support.ports import free_port
 
 START_WITHIN_S = 30.0
@@ -99,6 +100,7 @@ def running_postgres() -> Iterator[Postgres]:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                preexec_fn=die_with_parent,
                 cwd=folder,
                 **as_user,  # type: ignore[call-overload]
             )

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.children import die_with_parent
 from tests.support.http_client import PASSWORD, HttpClient
 from tests.support.ports import free_port
 
@@ -79,6 +80,7 @@ class Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=die_with_parent,
             )
         deadline = time.monotonic() + START_WITHIN_S
         while not re.search(r"\bready\b", self.log()[already:]):
