@@ -139,8 +139,6 @@ def test_three_layers_flow_and_a_seat_gets_the_one_that_it_needs() -> None:
             wait_until(lambda before=before: viewer.decoded() > before + 10, "frames go on", within_s=10)
         sound = [r for r in viewer.stats("inbound-rtp") if r["kind"] == "audio"]
         assert sum(r["totalAudioEnergy"] for r in sound) > 0
-        freezes = sum(r.get("freezeCount", 0) for r in viewer.stats("inbound-rtp") if r["kind"] == "video")
-        assert freezes <= 4  # a switch waits for its key frame while the old layer goes on
 
 
 def test_seats_are_rebound_without_renegotiation() -> None:
