@@ -98,11 +98,11 @@ export function planStage(others: number, area: Size, gap: number): StagePlan {
   const height = Math.max(72, Math.min(area.height * 0.2, 150));
   const tile = { width: height * MIN_ASPECT, height };
   const shown = Math.max(1, Math.min(others, Math.floor((area.width + gap) / (tile.width + gap))));
-  const left = (area.width - shown * tile.width - (shown - 1) * gap) / 2;
   return {
     main: { x: 0, y: 0, width: area.width, height: area.height - height - gap },
     strip: Array.from({ length: shown }, (_, index) => ({
-      x: left + index * (tile.width + gap),
+      // From the left: one's own picture begins at the right.
+      x: index * (tile.width + gap),
       y: area.height - height,
       ...tile,
     })),
