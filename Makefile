@@ -71,7 +71,8 @@ $(STAMPS)/native: $(RUST_SOURCES) pyproject.toml $(STAMPS)/packages
 	@$(call need,cargo,$(GET_RUST))
 	@$(call need,cc,apt-get install build-essential)
 	@echo "make: building the Rust data plane"
-	@$(MATURIN) develop -q --release --locked
+	@mkdir -p build
+	@$(MATURIN) develop -q --release --locked >build/native.log 2>&1 || { cat build/native.log >&2; exit 1; }
 	@touch $@
 
 web/node_modules/.stamp: web/package-lock.json web/package.json
