@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -11,8 +13,10 @@ from tests.e2e.person import Person, new_meeting
 from tests.support.browser import wait_until
 from tests.support.server import Server, running_server
 
-# The allocator keeps pages of the first meetings (a packet cache is up to 2.4 MB a layer); later ones use them again.
-KEPT_BY_THE_ALLOCATOR_BYTES = 2 * 1024 * 1024
+# What a meeting that stays would keep at the least: three packet caches of one layer (1.5 MB each). Fourteen meetings
+# in a row grew by 0.1 to 0.3 MB each, and once by 4.4 MB, when a third camera layer flowed for the first time and the
+# allocator kept its pages: hence the median.
+KEPT_BY_A_MEETING_BYTES = 1024 * 1024
 
 
 @pytest.fixture
@@ -39,14 +43,15 @@ def test_nothing_stays(server: Server, people: Callable[..., Person]) -> None:
     def at_rest() -> bool:
         return not any(server.usage().values())
 
-    def meetings(count: int) -> None:
-        for _ in range(count):
-            _meet_and_leave(new_meeting(host)["code"], three)
-            wait_until(at_rest, "the meeting is gone", within_s=45)
+    def memory_after_a_meeting() -> int:
+        _meet_and_leave(new_meeting(host)["code"], three)
+        wait_until(at_rest, "the meeting is gone", within_s=45)
+        return server.memory_bytes()
 
-    meetings(2)
-    files, memory = server.open_files(), server.memory_bytes()
-    meetings(2)
+    memory_after_a_meeting()  # the first one fills caches that stay
+    files = server.open_files()
+    memory = [memory_after_a_meeting() for _ in range(4)]
 
     wait_until(lambda: server.open_files() <= files + 3, f"open files are {files} again", within_s=20)
-    assert server.memory_bytes() - memory < KEPT_BY_THE_ALLOCATOR_BYTES
+    growth = [later - before for before, later in pairwise(memory)]
+    assert median(growth) < KEPT_BY_A_MEETING_BYTES, growth

@@ -259,7 +259,7 @@ def test_bad_offers_leave_the_session_as_it_was() -> None:
             (
                 msgspec.structs.replace(
                     offer,
-                    receive=[messages.ReceiveLine(seat=n, audio_mid="0", video_mid="1") for n in range(26)],
+                    receive=[messages.ReceiveLine(seat=n, audio_mid="0", video_mid="1") for n in range(50)],
                 ),
                 "too_many_seats",
                 "receive",
