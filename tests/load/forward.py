@@ -5,10 +5,14 @@ client from an address of its own. Publishers send VP8 at 30 frames a second in 
 Opus at 50 packets a second; receivers report, give transport-wide feedback and ask for what is missing. Counted are
 packets that receivers got in the window, and the CPU time of all threads of the server meanwhile.
 
-    python tests/load/forward.py [--quick] [--cipher gcm|cm] [LOAD ...]
+    python tests/load/forward.py [--quick] [--cipher gcm|cm] [--rounds N] [--alone] [LOAD ...]
 
 A LOAD is [ROOMS*]PUBLISHERS+SUBSCRIBERS with "a" behind it for sound alone: 1+100, 8*8+0, 3+300a. A run is void, and
 says so, when the generator was the bottleneck or media were throttled: see `void_because`.
+
+Compared with Janus where it is installed (apt-get install janus) and namespaces can be made (root): rounds alternate,
+with more than two the first of each server is dropped, the table shows the median by CPU. The ratio is Janus' CPU for
+a million packets divided by ours.
 """
 
 from __future__ import annotations
@@ -18,20 +22,21 @@ import json
 import re
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.load.generator import driver  # noqa: E402
-from tests.load.generator.driver import Load, Round  # noqa: E402
+from tests.load.generator import driver, janus  # noqa: E402
+from tests.load.generator.driver import Load, Round, Target  # noqa: E402
+from tests.support.netns import network_namespace  # noqa: E402
 from tests.support.server import running_server  # noqa: E402
 
 FULL = ("1+10", "1+50", "1+100", "1+200", "8*8+0", "16+0", "3+300a")
-# Each load takes 8 to 12 s: start, joins, 4 s of measuring, stop.
-QUICK = ("1+20", "1+50", "8+0")
-HEADLINE = "1+100"
-QUICK_HEADLINE = "1+50"
+# A round takes 8 to 12 s: start, joins, 4 s of measuring, stop; each load is played for both servers.
+QUICK = ("1+50", "8+0")
+HEADLINE, QUICK_HEADLINE = "1+100", "1+50"
 
 SETTINGS = {
     "PARLEY_MEETINGS__MAX_PARTICIPANTS": "5000",
@@ -39,8 +44,8 @@ SETTINGS = {
     "PARLEY_LOG__LEVEL": "warning",
 }
 
-COLUMNS = ("load", "clients", "kpps", "received", "CPU-s/M", "CPU", "p50", "p99", "p99.9", "join p50", "p99", "kB/peer",
-           "gen CPU", "")  # fmt: skip
+COLUMNS = ("load", "server", "clients", "kpps", "received", "CPU-s/M", "CPU", "p50", "p99", "p99.9", "join p50", "p99",
+           "kB/peer", "gen CPU", "")  # fmt: skip
 
 
 def parse_load(text: str) -> Load:
@@ -51,8 +56,8 @@ def parse_load(text: str) -> Load:
     return Load(text, int(match[1] or 1), int(match[2]), int(match[3]), video=not match[4])
 
 
-def measure(load: Load, cipher: str, *, quick: bool) -> Round:
-    """One round against a fresh server."""
+def measure_ours(load: Load, cipher: str, *, quick: bool) -> Round:
+    """One round against a fresh `parley serve`."""
     with (
         tempfile.TemporaryDirectory(prefix="parley-forward-") as folder,
         driver.core(driver.SERVER_CORE),
@@ -60,15 +65,37 @@ def measure(load: Load, cipher: str, *, quick: bool) -> Round:
     ):
         host = server.client().register("ana", "Ana")
         drafts = [{"title": f"load {number}", "max_participants": 5000} for number in range(load.rooms)]
-        meetings = [host.post("/meetings", draft)["code"] for draft in drafts]
-        return driver.run_round(load, server.pid, server.url, meetings, cipher=cipher, quick=quick)
+        meetings = tuple(host.post("/meetings", draft)["code"] for draft in drafts)
+        target = Target("parley", server.pid, server.url, meetings)
+        return driver.run_round(load, target, cipher=cipher, quick=quick)
 
 
-def row(round_: Round) -> tuple[str, ...]:
+def measure_janus(load: Load, cipher: str, *, quick: bool) -> Round:
+    """One round against a fresh Janus."""
+    with (
+        network_namespace(),
+        tempfile.TemporaryDirectory(prefix="parley-forward-") as folder,
+        driver.core(driver.SERVER_CORE),
+    ):
+        janus.give_address()
+        with janus.running_janus(Path(folder), load.rooms) as peer:
+            target = Target("janus", peer.pid, peer.url, peer.rooms, janus.CLIENTS)
+            return driver.run_round(load, target, cipher=cipher, quick=quick)
+
+
+def median_round(rounds: list[Round]) -> Round:
+    """By CPU, of the valid ones; of all if none is valid. The first of more than two only warmed the machine up."""
+    counted = rounds[1:] if len(rounds) > 2 else rounds
+    valid = [r for r in counted if not r.void] or counted
+    return sorted(valid, key=lambda r: r.cpu_s_per_million)[(len(valid) - 1) // 2]
+
+
+def row(server: str, round_: Round) -> tuple[str, ...]:
     """The cells of a table row."""
     r = round_
     return (
         r.load.name,
+        server,
         str(r.load.clients),
         f"{r.received_pps / 1000:.1f}",
         f"{r.received_share:.3%}",
@@ -92,31 +119,47 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help=f"{', '.join(QUICK)} only, within 50 s")
     parser.add_argument("--cipher", choices=("gcm", "cm"), default="gcm", help="AEAD_AES_128_GCM or AES-CM with SHA-1")
+    parser.add_argument("--rounds", type=int, default=1, help="of each server and load")
+    parser.add_argument("--alone", action="store_true", help="without Janus")
     parser.add_argument("load", nargs="*", type=parse_load)
     arguments = parser.parse_args()
     driver.build()
     loads = arguments.load or [parse_load(text) for text in (QUICK if arguments.quick else FULL)]
-    rounds = [measure(load, arguments.cipher, quick=arguments.quick) for load in loads]
+    servers: dict[str, Callable[..., Round]] = {"parley": measure_ours}
+    if not arguments.alone and janus.usable():
+        servers["janus"] = measure_janus
+    medians: dict[tuple[str, str], Round] = {}
+    everything: dict[str, list[dict[str, object]]] = {name: [] for name in servers}
+    for load in loads:
+        rounds: dict[str, list[Round]] = {name: [] for name in servers}
+        for _ in range(arguments.rounds):
+            for name, measure in servers.items():
+                rounds[name].append(measure(load, arguments.cipher, quick=arguments.quick))
+        for name in servers:
+            medians[load.name, name] = median_round(rounds[name])
+            everything[name] += [r.figures() for r in rounds[name]]
     print(f"forwarding, {arguments.cipher}; latency and joins in ms, CPU-s for a million packets received")
-    print_table([row(round_) for round_ in rounds])
+    print_table([row(name, r) for (_, name), r in medians.items()])
     wanted = QUICK_HEADLINE if arguments.quick else HEADLINE
-    headline = next((r for r in rounds if r.load.name == wanted), rounds[-1])
-    print(
-        json.dumps(
-            {
-                "bench": "forward",
-                "unit": "CPU-s per million packets received",
-                "ours": None if headline.void else round(headline.cpu_s_per_million, 3),
-                "peer": None,
-                "ratio": None,
-                "detail": {
-                    "load": headline.load.name,
-                    "cipher": arguments.cipher,
-                    "rounds": [r.figures() for r in rounds],
-                },
-            }
-        )
-    )
+    headline = wanted if any(load.name == wanted for load in loads) else loads[-1].name
+    ours, peer = (figure(medians.get((headline, name))) for name in ("parley", "janus"))
+    ratios = {load.name: ratio(*(figure(medians.get((load.name, n))) for n in ("parley", "janus"))) for load in loads}
+    for name, value in ratios.items():
+        if value is not None:
+            print(f"{name}: Janus needs {value:.2f} times our CPU")
+    detail = {"load": headline, "cipher": arguments.cipher, "ratios": ratios, "rounds": everything}
+    unit = "CPU-s per million packets received"
+    result = {"bench": "forward", "unit": unit, "ours": ours, "peer": peer, "ratio": ratio(ours, peer)}
+    print(json.dumps({**result, "detail": detail}))
+
+
+def figure(round_: Round | None) -> float | None:
+    """What is compared; None of a void round."""
+    return None if round_ is None or round_.void else round(round_.cpu_s_per_million, 3)
+
+
+def ratio(ours: float | None, peer: float | None) -> float | None:
+    return None if ours is None or peer is None else round(peer / ours, 3)
 
 
 if __name__ == "__main__":

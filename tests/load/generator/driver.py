@@ -154,20 +154,37 @@ def _next_event(out: IO[str], name: str) -> dict[str, Any]:
     raise RuntimeError(f"the generator ended before {name!r}")
 
 
-def run_round(load: Load, server_pid: int, url: str, meetings: list[str], *, cipher: str, quick: bool) -> Round:
-    """Let the generator play ``load`` and measure the process ``server_pid``; RuntimeError if the generator fails."""
+@dataclass(frozen=True)
+class Target:
+    """A running server."""
+
+    kind: str
+    """Of plan.rs: "parley" or "janus"."""
+    pid: int
+    url: str
+    meetings: tuple[str, ...]
+    """One for each room of the load."""
+    network: str = "127.16.0.0"
+    """Where clients have their addresses."""
+
+
+def run_round(load: Load, target: Target, *, cipher: str, quick: bool) -> Round:
+    """Let the generator play ``load`` and measure ``target``; RuntimeError if the generator fails."""
     seconds = 4.0 if quick else 10.0
     room = {"publishers": load.publishers, "subscribers": load.subscribers, "video": load.video, "audio": load.audio}
     plan = {
-        "url": url,
+        "server": target.kind,
+        "url": target.url,
+        "network": target.network,
         "cipher": cipher,
-        "rooms": [{"meeting": meeting, **room} for meeting in meetings],
+        "rooms": [{"meeting": meeting, **room} for meeting in target.meetings],
         "joins_per_s": JOINS_PER_S,
         "ready_within_s": READY_WITHIN_S,
         "settle_s": 1.0 if quick else 3.0,
         "measure_s": seconds,
         "media": MEDIA,
     }
+    server_pid = target.pid
     rss_before = resident_bytes(server_pid)
     with core(GENERATOR_CORE):
         generator = subprocess.Popen([BINARY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -213,9 +230,9 @@ def void_because(
     load: Load, seconds: float, ready: dict[str, Any], report: dict[str, Any], generator_share: float
 ) -> Iterator[str]:
     """Why a round must not be counted."""
-    if ready["complete"] < load.clients or report["failures"]:
+    if ready["complete"] < ready["connections"] or report["failures"]:
         first = report["failures"][0] if report["failures"] else "no failure told"
-        yield f"{ready['complete']} of {load.clients} clients had all media: {first}"
+        yield f"{ready['complete']} of {ready['connections']} connections had all media: {first}"
     if generator_share > GENERATOR_CPU_MOST:
         yield f"the generator used {generator_share:.0%} of its core"
     if report["socket_drops"] or report["send_errors"]:

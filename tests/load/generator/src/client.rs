@@ -19,7 +19,7 @@ use crate::ledger::Ledger;
 use crate::sdp::{Credentials, Extensions, Remote};
 use crate::track::{Sender, Track};
 
-/// OpenSSL's timer is looked at this often; its first time-out is a second (RFC 6347 §4.2.4.1).
+/// Handshakes are looked at this often: repetition, see [`Dtls::repeat`].
 const DTLS_EACH: Duration = Duration::from_millis(50);
 /// RTCP reports each second, transport-wide feedback each 100 ms as libwebrtc sends them; losses
 /// are looked at as often as the first NACK waits for reordering.
@@ -64,6 +64,8 @@ pub struct Joining {
     pub tracks: Vec<Track>,
     /// Streams it must hear.
     pub expected: usize,
+    /// Streams of its room that it does not hear: its own.
+    pub excludes: Vec<u32>,
     /// Of the signaling.
     pub milestones: Milestones,
 }
@@ -82,6 +84,8 @@ pub struct Client {
     pub received: Vec<u64>,
     /// Streams it must hear.
     pub expected: usize,
+    /// Streams of its room that it does not hear: its own.
+    pub excludes: Vec<u32>,
     /// What it publishes.
     pub tracks: Vec<Track>,
     /// What it receives.
@@ -111,7 +115,7 @@ pub struct Client {
 impl Client {
     /// Begins ICE at `now` from `address`.
     pub fn new(now: Time, address: Ipv4Addr, joining: Joining, streams: usize) -> Self {
-        let Joining { index, room, local, remote, tracks, expected, milestones } = joining;
+        let Joining { index, room, local, remote, tracks, expected, excludes, milestones } = joining;
         let tie_breaker = 0x9E37_79B9_7F4A_7C15u64.wrapping_mul(index as u64 + 1); // no two alike
         Self {
             room,
@@ -120,6 +124,7 @@ impl Client {
             milestones,
             received: vec![0; streams],
             expected,
+            excludes,
             tracks,
             inbound: Vec::new(),
             out: Vec::new(),
@@ -186,6 +191,7 @@ impl Client {
         }
         if self.dtls.is_some() && self.keys.is_none() && now >= self.next_dtls {
             self.next_dtls = now + DTLS_EACH;
+            self.out.extend(self.dtls.iter_mut().flat_map(Dtls::repeat));
             self.advance(now, ledger);
         }
         if self.keys.is_none() {

@@ -111,6 +111,9 @@ pub struct Keys {
 /// One connection; the client is active.
 pub struct Dtls {
     state: State,
+    /// What was sent last, and how often it was repeated since something came.
+    flight: Vec<Vec<u8>>,
+    repeats: u32,
     profile: Profile,
     fingerprint: String,
 }
@@ -126,11 +129,13 @@ impl Dtls {
             Ok(stream) => State::Connected(stream),
             Err(error) => return Err(error.to_string()),
         };
-        Ok(Self { state, profile: identity.profile, fingerprint: fingerprint.to_owned() })
+        let fingerprint = fingerprint.to_owned();
+        Ok(Self { state, flight: Vec::new(), repeats: 0, profile: identity.profile, fingerprint })
     }
 
     /// A datagram came.
     pub fn feed(&mut self, datagram: &[u8]) {
+        (self.flight, self.repeats) = (Vec::new(), 0);
         match &mut self.state {
             State::Handshaking(stream) => stream.get_mut().incoming.push_back(datagram.to_vec()),
             State::Connected(stream) => stream.get_mut().incoming.push_back(datagram.to_vec()),
@@ -164,11 +169,26 @@ impl Dtls {
 
     /// Datagrams to send.
     pub fn take_outgoing(&mut self) -> Vec<Vec<u8>> {
-        match &mut self.state {
+        let outgoing = match &mut self.state {
             State::Handshaking(stream) => std::mem::take(&mut stream.get_mut().outgoing),
             State::Connected(stream) => std::mem::take(&mut stream.get_mut().outgoing),
             State::Over => Vec::new(),
+        };
+        if !outgoing.is_empty() {
+            self.flight.clone_from(&outgoing);
         }
+        outgoing
+    }
+
+    /// The last flight once more, if nothing came since and it is time: the n-th call, one each 50 ms, repeats it for
+    /// n = 1, 2, 4, 8, 16. libwebrtc's first time-out is 50 ms, OpenSSL's a second, which would be counted as a slow join
+    /// wherever a server is not ready for the first datagram.
+    pub fn repeat(&mut self) -> Vec<Vec<u8>> {
+        if !matches!(self.state, State::Handshaking(_)) {
+            return Vec::new();
+        }
+        self.repeats += 1;
+        if self.repeats.is_power_of_two() && self.repeats <= 16 { self.flight.clone() } else { Vec::new() }
     }
 
     fn keys(&self, stream: &SslStream<Pipe>) -> Result<Keys, String> {

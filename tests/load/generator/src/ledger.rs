@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn only_marks_of_the_window_count() {
         let plan: Plan = serde_json::from_value(serde_json::json!({
-            "url": "http://127.0.0.1:1", "cipher": "gcm", "joins_per_s": 1.0, "ready_within_s": 1.0,
+            "server": "parley", "url": "http://127.0.0.1:1", "cipher": "gcm", "joins_per_s": 1.0, "ready_within_s": 1.0,
             "settle_s": 0.0, "measure_s": 1.0,
             "media": {"fps": 30, "packets_per_frame": 10, "video_bytes": 1200, "audio_pps": 50, "audio_bytes": 100},
             "rooms": [

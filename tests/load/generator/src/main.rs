@@ -9,7 +9,7 @@
 //! ```
 //!
 //! ```text
-//! parley (a thread for each client's signaling) ── commands ──▶ media (one thread, one socket)
+//! parley, janus (a thread for each client's signaling) ── commands ──▶ media (one thread, one socket)
 //!                                                                 └ client: ice dtls track inbound  → ledger → report
 //! ```
 //!
@@ -17,9 +17,11 @@
 
 mod client;
 mod dtls;
+mod guest;
 mod histogram;
 mod ice;
 mod inbound;
+mod janus;
 mod ledger;
 mod mark;
 mod media;
@@ -45,10 +47,10 @@ use _dataplane::srtp::Profile;
 use serde_json::{Value, json};
 
 use dtls::Identity;
+use guest::{Guest, Shared};
 use ledger::Ledger;
-use media::{Command, Handle, Media};
-use parley::{Guest, Shared};
-use plan::{Cipher, Plan};
+use media::{Command, Handle, Media, Network};
+use plan::{Cipher, Plan, Server};
 
 /// Packets on their way when the window ends, retransmissions included, get this long.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -86,6 +88,7 @@ fn guests(plan: &Plan, ledger: &Ledger) -> Vec<Guest> {
             room,
             meeting: described.meeting.clone(),
             expected: all - publishes.len(),
+            publishers: described.publishers,
             publishes,
         };
         for _ in 0..described.publishers {
@@ -100,24 +103,27 @@ fn guests(plan: &Plan, ledger: &Ledger) -> Vec<Guest> {
 
 /// Begins to join one client after the other; their threads end when the run is over.
 fn join_all(plan: &Plan, guests: Vec<Guest>, shared: &Arc<Shared>) -> std::io::Result<Vec<JoinHandle<()>>> {
-    let (began, count) = (Instant::now(), guests.len());
+    let (began, count, server) = (Instant::now(), guests.len(), plan.server);
     let mut threads = Vec::with_capacity(count);
-    for guest in guests {
-        let due = began + Duration::from_secs_f64(guest.index as f64 / plan.joins_per_s);
+    for (number, guest) in guests.into_iter().enumerate() {
+        let due = began + Duration::from_secs_f64(number as f64 / plan.joins_per_s);
         sleep(due.saturating_duration_since(Instant::now()));
         let shared = shared.clone();
         let name = format!("client-{}", guest.index);
         let thread = thread::Builder::new().name(name).stack_size(STACK);
-        threads.push(thread.spawn(move || parley::run(guest, &shared))?);
+        threads.push(thread.spawn(move || match server {
+            Server::Parley => parley::run(guest, &shared),
+            Server::Janus => janus::run(guest, &shared),
+        })?);
     }
     Ok(threads)
 }
 
-/// Waits until everybody has all media, somebody failed, or the time is over: (connected, complete, failed).
-fn wait_ready(
+/// Asks for (connected, complete, failed) until `done`, somebody failed, or the time is over.
+fn wait(
     plan: &Plan,
     handle: &Handle,
-    everybody: usize,
+    done: impl Fn(usize, usize) -> bool,
 ) -> Result<(usize, usize, usize), Box<dyn Error>> {
     let began = Instant::now();
     loop {
@@ -125,7 +131,7 @@ fn wait_ready(
         handle.send(Command::Progress(ask));
         let progress = answer.recv()?;
         let over = began.elapsed().as_secs_f64() > plan.ready_within_s;
-        if progress.1 == everybody || progress.2 > 0 || over {
+        if done(progress.0, progress.1) || progress.2 > 0 || over {
             return Ok(progress);
         }
         sleep(LOOK_EACH);
@@ -142,26 +148,38 @@ fn run() -> Result<(), Box<dyn Error>> {
     let (epoch, ledger) = (Instant::now(), Ledger::new(&plan));
     let guests = guests(&plan, &ledger);
     let everybody = guests.len();
+    let connections = match plan.server {
+        Server::Parley => everybody,
+        Server::Janus => everybody + guests.iter().filter(|guest| janus::has_two(guest)).count(),
+    };
     let udp = Udp::bind((Ipv4Addr::UNSPECIFIED, 0).into())?;
     let port = udp.local_addr().port();
     let (queue, inbox) = mpsc::channel();
     let wake = Arc::new(EventFd::new()?);
     let handle = Handle::new(queue, wake.clone());
-    let media = Media::new(udp, epoch, identity.clone(), ledger, plan.loss, inbox, wake)?;
+    let media =
+        Media::new(udp, epoch, identity.clone(), ledger, (Network(plan.network), plan.loss), inbox, wake)?;
     let media = thread::Builder::new().name("media".into()).spawn(move || media.run())?;
     let shared = Arc::new(Shared {
         url: plan.url.clone(),
         identity,
         media: handle.clone(),
+        network: Network(plan.network),
         port,
         epoch,
+        everybody,
         shape: plan.media,
         over: AtomicBool::new(false),
     });
 
-    let threads = join_all(&plan, guests, &shared)?;
-    let (connected, complete, failed) = wait_ready(&plan, &handle, everybody)?;
-    say(&json!({"event": "ready", "clients": everybody, "connected": connected, "complete": complete,
+    let (publishers, subscribers): (Vec<_>, Vec<_>) =
+        guests.into_iter().partition(|guest| !guest.publishes.is_empty());
+    let first = publishers.len();
+    let mut threads = join_all(&plan, publishers, &shared)?;
+    wait(&plan, &handle, |connected, _| connected >= first)?; // who only receives finds everybody there
+    threads.extend(join_all(&plan, subscribers, &shared)?);
+    let (connected, complete, failed) = wait(&plan, &handle, |_, complete| complete == connections)?;
+    say(&json!({"event": "ready", "connections": connections, "connected": connected, "complete": complete,
         "failed": failed, "after_s": epoch.elapsed().as_secs_f64()}))?;
     sleep(Duration::from_secs_f64(plan.settle_s));
     handle.send(Command::Begin);

@@ -1,6 +1,6 @@
 //! The media thread: one socket for all clients, their timers, and the commands of signaling and of the run.
 //!
-//! Each client has an address of its own in 127.0.0.0/8; which one a datagram is for follows from the address that it
+//! Each client has an address of its own; which one a datagram is for follows from the address that it
 //! was sent to.
 
 use std::io;
@@ -66,15 +66,24 @@ impl Handle {
     }
 }
 
-/// The address of a client: 127.16.0.1 and on, 127 in each block so that none ends in 0 or 255.
-pub fn address_of(index: usize) -> Ipv4Addr {
-    Ipv4Addr::new(127, 16 + (index / 127 / 256) as u8, (index / 127 % 256) as u8, 1 + (index % 127) as u8)
-}
+/// The addresses of clients: 127 in each block from a first one on, so that none ends in 0 or 255.
+#[derive(Clone, Copy, Debug)]
+pub struct Network(pub Ipv4Addr);
 
-fn index_of(address: Ipv4Addr) -> Option<usize> {
-    let [127, block, row, place] = address.octets() else { return None };
-    let index = (usize::from(block.checked_sub(16)?) * 256 + usize::from(row)) * 127;
-    Some(index + usize::from(place.checked_sub(1)?))
+impl Network {
+    /// The address of a client, or of one of its connections.
+    pub fn address_of(self, index: usize) -> Ipv4Addr {
+        let [first, second, ..] = self.0.octets();
+        let (row, place) = (index / 127, index % 127);
+        Ipv4Addr::new(first, second + (row / 256) as u8, (row % 256) as u8, 1 + place as u8)
+    }
+
+    fn index_of(self, address: Ipv4Addr) -> Option<usize> {
+        let [first, second, ..] = self.0.octets();
+        let [network, block, row, place] = address.octets();
+        let row = usize::from(block.checked_sub(second)?) * 256 + usize::from(row);
+        (network == first).then_some(row * 127 + usize::from(place.checked_sub(1)?))
+    }
 }
 
 /// SplitMix64.
@@ -102,6 +111,7 @@ pub struct Media {
     identity: Arc<Identity>,
     clients: Vec<Option<Client>>,
     ledger: Ledger,
+    network: Network,
     loss: f64,
     random: Random,
     send_errors: u64,
@@ -114,7 +124,7 @@ impl Media {
         epoch: Instant,
         identity: Arc<Identity>,
         ledger: Ledger,
-        loss: f64,
+        (network, loss): (Network, f64),
         inbox: Inbox<Command>,
         wake: Arc<EventFd>,
     ) -> io::Result<Self> {
@@ -132,6 +142,7 @@ impl Media {
             identity,
             clients: Vec::new(),
             ledger,
+            network,
             loss,
             random: Random(1),
             send_errors: 0,
@@ -171,8 +182,11 @@ impl Media {
             let now = Time(self.epoch.elapsed().as_micros() as u64);
             for i in 0..count {
                 let Some(message) = self.receiver.message(i) else { continue };
-                let client =
-                    index_of(message.local).and_then(|i| self.clients.get_mut(i)).and_then(Option::as_mut);
+                let client = self
+                    .network
+                    .index_of(message.local)
+                    .and_then(|i| self.clients.get_mut(i))
+                    .and_then(Option::as_mut);
                 let Some(client) = client.filter(|client| message.remote == client.remote) else {
                     self.ledger.strangers += 1;
                     continue;
@@ -212,7 +226,7 @@ impl Media {
         match command {
             Command::Join(joining) => {
                 let (index, streams) = (joining.index, self.ledger.count_of(joining.room));
-                let client = Client::new(self.now(), address_of(index), *joining, streams);
+                let client = Client::new(self.now(), self.network.address_of(index), *joining, streams);
                 if self.clients.len() <= index {
                     self.clients.resize_with(index + 1, || None);
                 }
@@ -279,12 +293,13 @@ mod tests {
 
     #[test]
     fn addresses_and_clients_belong_together() {
+        let network = Network(Ipv4Addr::new(127, 16, 0, 0));
         for index in [0, 1, 126, 127, 128, 32_511, 32_512, 50_000] {
-            let address = address_of(index);
-            assert_eq!(index_of(address), Some(index));
+            let address = network.address_of(index);
+            assert_eq!(network.index_of(address), Some(index));
             assert!((1..=127).contains(&address.octets()[3]) && address.is_loopback());
         }
-        assert_eq!(index_of(Ipv4Addr::new(127, 0, 0, 1)), None);
-        assert_eq!(index_of(Ipv4Addr::new(10, 16, 0, 1)), None);
+        assert_eq!(network.index_of(Ipv4Addr::new(127, 0, 0, 1)), None);
+        assert_eq!(network.index_of(Ipv4Addr::new(10, 16, 0, 1)), None);
     }
 }

@@ -1,22 +1,19 @@
 //! Signaling of a Parley server: joins as a guest over HTTP, speaks the protocol of appliance/signaling/PROTOCOL.md on a
 //! WebSocket, offers and offers again when more seats are asked for. One thread for each client; blocks.
 
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::TcpStream;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use _dataplane::command::Kind;
-use _dataplane::units::Time;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tungstenite::{Error, Message, WebSocket};
 
 use crate::client::{Joining, Milestones};
-use crate::dtls::Identity;
-use crate::media::{Command, Handle, address_of};
-use crate::sdp::{self, Credentials, Line, Local, Remote};
-use crate::track::{Shape, Track};
+use crate::guest::{Guest, Shared, ssrcs};
+use crate::media::Command;
+use crate::sdp::{self, Line, Local, Remote};
 
 /// How often a thread looks whether the run is over; the kernel wakes it at once for a frame.
 const LOOK_EACH: Duration = Duration::from_millis(500);
@@ -24,44 +21,6 @@ const LOOK_EACH: Duration = Duration::from_millis(500);
 const PING_EACH: Duration = Duration::from_secs(5);
 /// A join that takes longer has failed.
 const HTTP_WITHIN: Duration = Duration::from_secs(20);
-
-/// What a client is to do.
-pub struct Guest {
-    /// Which one of the run.
-    pub index: usize,
-    /// Index of its room.
-    pub room: usize,
-    /// Code or id of the meeting.
-    pub meeting: String,
-    /// What it publishes: (number of the stream, kind).
-    pub publishes: Vec<(u32, Kind)>,
-    /// Streams of others in the room.
-    pub expected: usize,
-}
-
-/// What all clients share.
-pub struct Shared {
-    /// "http://127.0.0.1:8800".
-    pub url: String,
-    /// Certificate.
-    pub identity: Arc<Identity>,
-    /// The media thread.
-    pub media: Handle,
-    /// Port of the media socket.
-    pub port: u16,
-    /// Beginning of time.
-    pub epoch: Instant,
-    /// What publishers send.
-    pub shape: Shape,
-    /// The run is over.
-    pub over: AtomicBool,
-}
-
-impl Shared {
-    fn now(&self) -> Time {
-        Time(self.epoch.elapsed().as_micros() as u64)
-    }
-}
 
 #[derive(Deserialize)]
 struct Envelope<T> {
@@ -131,13 +90,7 @@ impl<'a> Session<'a> {
         let join = json!({"type": "join", "room": meeting.id, "token": token, "capabilities": capabilities});
         socket.send(Message::text(join.to_string())).map_err(|error| error.to_string())?;
         let milestones = Milestones { begun, ..Milestones::default() };
-        let address = SocketAddr::new(address_of(guest.index).into(), shared.port);
-        let local = Local {
-            credentials: credentials(guest.index)?,
-            fingerprint: shared.identity.fingerprint.clone(),
-            address,
-            lines: Vec::new(),
-        };
+        let local = shared.local(guest.index)?;
         let need = Need { seats: 0, audio_seats: 0 };
         let seats = Vec::new();
         Ok(Self { guest, shared, socket, local, seats, negotiation: 0, answered: 0, need, milestones })
@@ -231,15 +184,11 @@ impl<'a> Session<'a> {
 
     fn on_answer(&mut self, text: &str) -> Result<(), String> {
         self.answered = self.negotiation;
-        let remote = sdp::parse_answer(text)?;
+        let remote = sdp::parse(text)?;
         let seats = self.seats_of(&remote);
         if self.answered == 1 {
             self.milestones.answered = self.shared.now();
-            let tracks = (self.guest.publishes.iter().zip(&self.local.lines))
-                .map(|(&(stream, kind), line)| {
-                    Track::new(kind, stream, ssrcs(stream), &line.mid, self.shared.shape)
-                })
-                .collect();
+            let tracks = self.guest.tracks(&self.local.lines, self.shared.shape);
             self.shared.media.send(Command::Join(Box::new(Joining {
                 index: self.guest.index,
                 room: self.guest.room,
@@ -247,6 +196,7 @@ impl<'a> Session<'a> {
                 remote,
                 tracks,
                 expected: self.guest.expected,
+                excludes: self.guest.own_streams(),
                 milestones: self.milestones,
             })));
         }
@@ -262,16 +212,4 @@ impl<'a> Session<'a> {
             .filter_map(|line| Some((receiving(&line.mid)?.kind, line.ssrc?, line.rtx_ssrc)))
             .collect()
     }
-}
-
-/// (media, RTX) of a stream.
-fn ssrcs(stream: u32) -> (u32, u32) {
-    (0x0100_0000 + 2 * stream, 0x0100_0001 + 2 * stream)
-}
-
-fn credentials(index: usize) -> Result<Credentials, String> {
-    let mut bytes = [0; 12];
-    openssl::rand::rand_bytes(&mut bytes).map_err(|error| error.to_string())?;
-    let password = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Credentials { ufrag: format!("load{index}"), password })
 }

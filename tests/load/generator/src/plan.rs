@@ -1,5 +1,7 @@
 //! What a run is to do: one JSON object on standard input.
 
+use std::net::Ipv4Addr;
+
 use serde::Deserialize;
 
 use crate::track::Shape;
@@ -8,8 +10,13 @@ use crate::track::Shape;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// Base URL of a Parley server, "http://127.0.0.1:8800".
+    /// Whose signaling is spoken.
+    pub server: Server,
+    /// Base URL: "http://127.0.0.1:8800" of a Parley server, "ws://192.0.2.1:8188" of Janus.
     pub url: String,
+    /// Clients have addresses from here on, 127 of each block of 256; all must be this machine's.
+    #[serde(default = "loopback")]
+    pub network: Ipv4Addr,
     /// "gcm" or "cm": the SRTP profile that clients offer.
     pub cipher: Cipher,
     /// Rooms and who is in them.
@@ -29,6 +36,20 @@ pub struct Plan {
     pub loss: f64,
 }
 
+fn loopback() -> Ipv4Addr {
+    Ipv4Addr::new(127, 16, 0, 0)
+}
+
+/// An adapter.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Server {
+    /// appliance/signaling/PROTOCOL.md.
+    Parley,
+    /// The videoroom plugin's API over WebSockets.
+    Janus,
+}
+
 /// SRTP profile.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
@@ -43,7 +64,7 @@ pub enum Cipher {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Room {
-    /// Code or id.
+    /// Code or id; with Janus the number of a room that is there.
     pub meeting: String,
     /// Clients that publish and receive.
     pub publishers: usize,

@@ -98,9 +98,9 @@ impl Report {
         let tracks = || all().flat_map(|client| &client.tracks);
         let inbound = || all().flat_map(|client| &client.inbound);
         let (mut expected, mut received, mut worst) = (0, 0, 1.0f64);
-        for client in all() {
+        for client in all().filter(|client| client.expected > 0) {
             let own: u64 =
-                client.tracks.iter().map(|t| &ledger.streams[t.stream as usize]).map(|s| s.to - s.from).sum();
+                client.excludes.iter().map(|&n| &ledger.streams[n as usize]).map(|s| s.to - s.from).sum();
             let due = ledger.offered(client.room) - own;
             let got: u64 = client.received.iter().sum();
             expected += due;

@@ -1,4 +1,4 @@
-//! Session descriptions: our offer as a browser would write it, and what matters of a server's answer.
+//! Session descriptions: ours as a browser would write it, and what matters of a server's.
 
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -61,11 +61,13 @@ pub struct Extensions {
     pub mid: u8,
 }
 
-/// One m-line of the answer.
+/// One m-line of the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RemoteLine {
     /// Its name.
     pub mid: String,
+    /// None for data channels.
+    pub kind: Option<Kind>,
     /// Refused lines have port 0 or are inactive.
     pub accepted: bool,
     /// What the server sends on it.
@@ -85,24 +87,44 @@ pub struct Remote {
     pub address: SocketAddr,
     /// Agreed.
     pub extensions: Extensions,
-    /// In the order of the offer.
+    /// In order.
     pub lines: Vec<RemoteLine>,
 }
 
-/// Writes the offer; `version` counts up.
+/// What we offer: all of them, with these ids.
+const OFFERED: Extensions =
+    Extensions { audio_level: AUDIO_LEVEL.0, transport_cc: TRANSPORT_CC.0, mid: MID.0 };
+
+/// Writes the offer; `version` counts up. We are active, as browsers are with servers that answer "passive"; some that
+/// may choose would be active themselves.
 pub fn write_offer(local: &Local, version: u32) -> String {
+    write(local, version, "active", OFFERED)
+}
+
+/// Writes the answer to an offer whose lines are those of `local`: we are active (RFC 5763 §5) and keep its ids.
+pub fn write_answer(local: &Local, offer: &Remote) -> String {
+    write(local, 1, "active", offer.extensions)
+}
+
+fn write(local: &Local, version: u32, setup: &str, ids: Extensions) -> String {
     let mids: Vec<&str> = local.lines.iter().map(|line| line.mid.as_str()).collect();
     let mut out = format!(
         "v=0\r\no=- 1 {version} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {}\r\na=msid-semantic: WMS *\r\n",
         mids.join(" ")
     );
     for line in &local.lines {
-        write_line(&mut out, local, line).expect("writing to a String");
+        write_line(&mut out, local, line, setup, ids).expect("writing to a String");
     }
     out
 }
 
-fn write_line(out: &mut String, local: &Local, line: &Line) -> std::fmt::Result {
+fn write_line(
+    out: &mut String,
+    local: &Local,
+    line: &Line,
+    setup: &str,
+    ids: Extensions,
+) -> std::fmt::Result {
     let Local { credentials, fingerprint, address, .. } = local;
     let (name, formats) = match line.kind {
         Kind::Audio => ("audio", format!("{OPUS}")),
@@ -111,7 +133,7 @@ fn write_line(out: &mut String, local: &Local, line: &Line) -> std::fmt::Result 
     write!(
         out,
         "m={name} 9 UDP/TLS/RTP/SAVPF {formats}\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n\
-         a=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=fingerprint:{fingerprint}\r\na=setup:actpass\r\na=mid:{}\r\n\
+         a=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=fingerprint:{fingerprint}\r\na=setup:{setup}\r\na=mid:{}\r\n\
          a=candidate:1 1 udp 2130706431 {} {} typ host\r\na=end-of-candidates\r\n",
         credentials.ufrag,
         credentials.password,
@@ -119,10 +141,9 @@ fn write_line(out: &mut String, local: &Local, line: &Line) -> std::fmt::Result 
         address.ip(),
         address.port()
     )?;
-    if line.kind == Kind::Audio {
-        write!(out, "a=extmap:{} {}\r\n", AUDIO_LEVEL.0, AUDIO_LEVEL.1)?;
-    }
-    for (id, uri) in [TRANSPORT_CC, MID] {
+    let audio_level = if line.kind == Kind::Audio { ids.audio_level } else { 0 };
+    let extensions = [(audio_level, AUDIO_LEVEL.1), (ids.transport_cc, TRANSPORT_CC.1), (ids.mid, MID.1)];
+    for (id, uri) in extensions.iter().filter(|(id, _)| *id != 0) {
         write!(out, "a=extmap:{id} {uri}\r\n")?;
     }
     let direction = if line.sends.is_some() { "sendonly" } else { "recvonly" };
@@ -149,8 +170,8 @@ fn write_line(out: &mut String, local: &Local, line: &Line) -> std::fmt::Result 
     write!(out, "a=ssrc:{ssrc} cname:load\r\na=ssrc:{ssrc} msid:load {name}\r\n")
 }
 
-/// Reads an answer. Errors say what is missing.
-pub fn parse_answer(text: &str) -> Result<Remote, String> {
+/// Reads the server's answer or offer. Errors say what is missing.
+pub fn parse(text: &str) -> Result<Remote, String> {
     let mut credentials = Credentials::default();
     let mut fingerprint = String::new();
     let mut candidates: Vec<SocketAddr> = Vec::new();
@@ -164,7 +185,12 @@ pub fn parse_answer(text: &str) -> Result<Remote, String> {
     for row in text.lines() {
         if let Some(media) = row.strip_prefix("m=") {
             let port = media.split(' ').nth(1).unwrap_or("0");
-            lines.push(RemoteLine { accepted: port != "0", ..RemoteLine::default() });
+            let kind = match media.split(' ').next() {
+                Some("audio") => Some(Kind::Audio),
+                Some("video") => Some(Kind::Video),
+                _ => None,
+            };
+            lines.push(RemoteLine { accepted: port != "0", kind, ..RemoteLine::default() });
             continue;
         }
         let Some(attribute) = row.strip_prefix("a=") else { continue };
@@ -183,10 +209,11 @@ pub fn parse_answer(text: &str) -> Result<Remote, String> {
         }
     }
     if credentials.ufrag.is_empty() || credentials.password.is_empty() || fingerprint.is_empty() {
-        return Err("the answer has no ICE credentials or no fingerprint".to_owned());
+        return Err("the server's SDP has no ICE credentials or no fingerprint".to_owned());
     }
     let loopback = candidates.iter().find(|address| address.ip().is_loopback());
-    let address = *loopback.or(candidates.first()).ok_or("the answer has no UDP candidate over IPv4")?;
+    let address =
+        *loopback.or(candidates.first()).ok_or("the server's SDP has no UDP candidate over IPv4")?;
     Ok(Remote { credentials, fingerprint, address, extensions, lines })
 }
 
@@ -241,13 +268,19 @@ mod tests {
             a=candidate:3 1 udp 2130706175 127.0.0.1 8801 typ host\r\n\
             m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:1\r\na=sendonly\r\na=ssrc-group:FID 11 12\r\na=ssrc:11 cname:x\r\n\
             m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=mid:2\r\n";
-        let remote = parse_answer(text).unwrap();
+        let remote = parse(text).unwrap();
         assert_eq!(remote.address, "127.0.0.1:8801".parse().unwrap());
         assert_eq!(remote.extensions, Extensions { audio_level: 1, ..Extensions::default() });
-        let seat = RemoteLine { mid: "1".into(), accepted: true, ssrc: Some(11), rtx_ssrc: Some(12) };
+        let seat = RemoteLine {
+            mid: "1".into(),
+            kind: Some(Kind::Video),
+            accepted: true,
+            ssrc: Some(11),
+            rtx_ssrc: Some(12),
+        };
         assert_eq!(remote.lines[1], seat);
         assert_eq!(remote.lines.iter().map(|line| line.accepted).collect::<Vec<_>>(), [true, true, false]);
-        assert!(parse_answer("v=0\r\n").is_err());
+        assert!(parse("v=0\r\n").is_err());
     }
 
     #[test]
