@@ -29,8 +29,11 @@ const KEEP_ALIVE_EACH: Duration = Duration::from_secs(20);
 /// A request that takes longer has failed.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
+/// (client, number) of a feed.
+type Feed = (usize, u64);
+
 /// Feeds of each room, by index: what its publishers announced.
-static FEEDS: LazyLock<Mutex<HashMap<usize, Vec<(usize, u64)>>>> = LazyLock::new(Mutex::default);
+static FEEDS: LazyLock<Mutex<HashMap<usize, Vec<Feed>>>> = LazyLock::new(Mutex::default);
 
 /// Whether a guest has a connection to publish and another to receive.
 pub fn has_two(guest: &Guest) -> bool {
