@@ -11,6 +11,7 @@ that run are finished, and the parts are closed; `stopping` has the deadline.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import ipaddress
 import re
@@ -52,6 +53,11 @@ _log = structlog.get_logger(__name__)
 # Seconds that a Python thread may keep the interpreter. With CPython's 5 ms trio was late by 0.6 s at the 99th
 # percentile while the asyncio thread was busy, with 0.5 ms by 1.5 ms.
 _SWITCH_INTERVAL_S = 0.0005
+# A packet cache is 1.5 MB a camera layer. glibc raises its threshold to the largest block that was ever freed
+# (mallopt(3)); such blocks then come from heaps that give nothing back, and a server keeps the memory of its busiest
+# hour. Fourteen meetings of three: 101 to 107.6 MB before, 101 to 102.8 MB with this.
+_MMAP_THRESHOLD_BYTES = 1024 * 1024
+_M_MMAP_THRESHOLD = -3  # malloc.h
 # Sign-ins that expired are forgotten this often; how late does not matter, each is refused by its time anyway.
 _FORGET_EACH_S = 3600.0
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
@@ -60,6 +66,7 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 def run(settings: Settings, *, version: str, config_file: Path | None = None) -> int:
     """Serve until a signal says stop; returns the exit code. ConfigError, maybe in a group, when it cannot start."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    _return_large_blocks()
     _allow_many_files()
     _log.info("starting", version=version, config=str(config_file or "defaults"))
     trio.run(partial(serve, settings, version=version))
@@ -219,6 +226,13 @@ def _say_ready(url: str, setup_token: str | None) -> None:
         print(f"no administrator yet, create one: {url}/setup?token={setup_token}", flush=True)
     print(f"ready {url}", flush=True)
     _log.info("ready", url=url)
+
+
+def _return_large_blocks() -> None:
+    """Have memory of ended meetings go back to the system at once."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries than glibc have none, nor the trouble
+    if mallopt is not None and mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES) != 1:
+        _log.warning("memory_is_kept", reason="mallopt refused the threshold", bytes=_MMAP_THRESHOLD_BYTES)
 
 
 def _allow_many_files() -> None:

@@ -13,9 +13,8 @@ from tests.e2e.person import Person, new_meeting
 from tests.support.browser import wait_until
 from tests.support.server import Server, running_server
 
-# What a meeting that stays would keep at the least: three packet caches of one layer (1.5 MB each). Fourteen meetings
-# in a row grew by 0.1 to 0.3 MB each, and once by 4.4 MB, when a third camera layer flowed for the first time and the
-# allocator kept its pages: hence the median.
+# What a meeting that stays would keep at the least is three packet caches of one layer, 1.5 MB each. Fourteen meetings
+# in a row grew by 0.3 MB at first and 0.05 MB at last; the median forgives one stray page of the allocator's.
 KEPT_BY_A_MEETING_BYTES = 1024 * 1024
 
 
