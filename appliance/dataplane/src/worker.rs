@@ -1,7 +1,7 @@
 //! One thread per worker: waits for sockets, commands and timers, feeds the engine, sends what it wants sent.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +16,7 @@ use crate::engine::path::Path;
 use crate::engine::snapshot::WorkerNumbers;
 use crate::event::{Event, Mailbox};
 use crate::io::{BATCH, Batch, EventFd, Poller, Ready, Udp, listen_tcp, thread_cpu_s};
+use crate::sender::Sender;
 use crate::stats::StatsBoard;
 use crate::tcp::{FIRST_CONNECTION, TcpConnections};
 use crate::units::Time;
@@ -33,9 +34,18 @@ const COMMANDS: u64 = 0;
 const FIRST_UDP: u64 = 1;
 const FIRST_LISTENER: u64 = 256;
 
-/// Our address, the peer's, bytes.
-type Datagram<'a> = (IpAddr, SocketAddr, &'a [u8]);
-const NOWHERE: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
+/// How a worker sends. The defaults are what ships; the others are there to be compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sending {
+    /// Packets of one size for one path leave as one message (UDP_SEGMENT), as long as the kernel takes it.
+    pub segment: bool,
+}
+
+impl Default for Sending {
+    fn default() -> Self {
+        Self { segment: true }
+    }
+}
 
 /// The sockets of one worker, bound to one port number.
 pub struct Sockets {
@@ -128,6 +138,7 @@ pub fn start(
     index: usize,
     sockets: Sockets,
     max_sessions: usize,
+    sending: Sending,
     mailbox: Arc<Mailbox>,
     stats: Arc<StatsBoard>,
 ) -> io::Result<WorkerHandle> {
@@ -137,7 +148,8 @@ pub fn start(
         woken: AtomicBool::new(false),
         stop: AtomicBool::new(false),
     });
-    let mut worker = Worker::new(index, sockets, max_sessions, mailbox.clone(), stats, shared.clone())?;
+    let mut worker =
+        Worker::new(index, sockets, max_sessions, sending, mailbox.clone(), stats, shared.clone())?;
     let name = format!("media-{index}");
     let body = move || guard(index, &mailbox, || worker.run());
     let thread = std::thread::Builder::new().name(name).spawn(body)?;
@@ -171,7 +183,7 @@ struct Worker {
     started: Instant,
     next_second: Time,
     inbox: Batch,
-    sender: Batch,
+    sender: Sender,
 }
 
 impl Worker {
@@ -179,6 +191,7 @@ impl Worker {
         index: usize,
         sockets: Sockets,
         max_sessions: usize,
+        sending: Sending,
         mailbox: Arc<Mailbox>,
         stats: Arc<StatsBoard>,
         shared: Arc<Inbox>,
@@ -208,7 +221,7 @@ impl Worker {
             started: Instant::now(),
             next_second: Time(0),
             inbox: Batch::for_receiving(),
-            sender: Batch::for_sending(),
+            sender: Sender::new(sending.segment),
         };
         worker.each_second(Time(0)); // so that `stats` names the port from the start
         Ok(worker)
@@ -305,38 +318,14 @@ impl Worker {
 
     /// Sends what waits in the outbox, hands events and DTLS over.
     fn flush(&mut self) {
-        let Self { engine, udp, tcp, poller, sender, mailbox, .. } = self;
-        let (mut packets, mut bytes, mut drops) = (0u64, 0u64, 0u64);
-        let outbox = engine.outbox();
-        if !outbox.is_empty() {
-            let mut run: [Datagram<'_>; BATCH] = [(Ipv4Addr::UNSPECIFIED.into(), NOWHERE, &[]); BATCH];
-            let (mut count, mut run_socket) = (0, 0);
-            for (path, datagram) in outbox.iter() {
-                packets += 1;
-                bytes += datagram.len() as u64;
-                match path {
-                    Path::Udp { socket, local, remote } => {
-                        if count > 0 && (socket != run_socket || count == BATCH) {
-                            drops += send_run(sender, &udp[usize::from(run_socket)], &run[..count]);
-                            count = 0;
-                        }
-                        run_socket = socket;
-                        run[count] = (local, remote, datagram);
-                        count += 1;
-                    }
-                    Path::Tcp { connection, .. } => {
-                        drops += u64::from(!tcp.send(connection, datagram, poller));
-                    }
-                }
-            }
-            if count > 0 {
-                drops += send_run(sender, &udp[usize::from(run_socket)], &run[..count]);
-            }
-            outbox.clear();
+        let Self { index, engine, udp, tcp, poller, sender, mailbox, .. } = self;
+        let sent = sender.send(engine.outbox(), udp, tcp, poller);
+        engine.counters.packets_out += sent.packets;
+        engine.counters.bytes_out += sent.bytes;
+        engine.counters.send_drops += sent.drops;
+        if let Some(error) = sender.take_refusal() {
+            mailbox.post(Event::SegmentationOff { worker: *index as u32, message: error.to_string() });
         }
-        engine.counters.packets_out += packets - drops;
-        engine.counters.bytes_out += bytes;
-        engine.counters.send_drops += drops;
         for event in engine.take_events() {
             mailbox.post(event);
         }
@@ -353,31 +342,11 @@ impl Worker {
             worker: self.index as u32,
             port: self.port,
             cpu_s: thread_cpu_s(),
+            gso: self.sender.segments(),
             ..WorkerNumbers::default()
         };
         self.stats.post(self.index, self.engine.snapshot(now, numbers));
     }
-}
-
-/// Sends a run of datagrams of one socket; returns how many the kernel refused. One bad destination costs only its own
-/// datagram; a full socket buffer costs the rest of the run.
-fn send_run(sender: &mut Batch, socket: &Udp, run: &[Datagram<'_>]) -> u64 {
-    let (mut at, mut drops) = (0, 0);
-    while at < run.len() {
-        match sender.send(socket, &run[at..]) {
-            Ok(count) => at += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                drops += (run.len() - at) as u64;
-                break;
-            }
-            Err(_) => {
-                drops += 1;
-                at += 1;
-            }
-        }
-    }
-    drops
 }
 
 #[cfg(test)]

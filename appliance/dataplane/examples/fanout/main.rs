@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example fanout -- [--subscribers 10,50,100,200,500] [--seconds 2] [--fps 30] [--packets 10]
-//!                                         [--size 1200] [--profile gcm|cm]
+//!                                         [--size 1200] [--profile gcm|cm] [--no-gso]
 //! ```
 //! Without `--fps` it saturates: four frames are always on their way. The worker is the one that ships, whole; its CPU
 //! time, kernel work included, is its thread's. The packets are the publisher's by its key and each subscriber's by its
@@ -16,6 +16,7 @@ use std::process::exit;
 use std::time::Duration;
 
 use _dataplane::srtp::Profile;
+use _dataplane::worker::Sending;
 use meeting::{Load, Meeting};
 
 struct Options {
@@ -25,7 +26,13 @@ struct Options {
 }
 
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-    let load = Load { fps: None, packets: 10, size: 1200, profile: Profile::AeadAes128Gcm };
+    let load = Load {
+        fps: None,
+        packets: 10,
+        size: 1200,
+        profile: Profile::AeadAes128Gcm,
+        sending: Sending::default(),
+    };
     let mut options = Options { subscribers: vec![10, 50, 100, 200, 500], seconds: 2.0, load };
     fn number<T: std::str::FromStr>(name: &str, value: Option<String>) -> Result<T, String> {
         let value = value.ok_or_else(|| format!("{name} needs a value"))?;
@@ -49,6 +56,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String>
                     other => return Err(format!("--profile: neither gcm nor cm: {other:?}")),
                 }
             }
+            "--no-gso" => options.load.sending.segment = false,
             other => return Err(format!("unknown switch {other:?}")),
         }
     }

@@ -11,10 +11,11 @@ use _dataplane::DataPlane;
 use _dataplane::command::{Command, ConsumerSpec, Kind, ProducerSpec};
 use _dataplane::engine::formats::{ExtensionIds, PayloadSpec};
 use _dataplane::event::Event;
-use _dataplane::io::{Batch, Poller, Ready, Udp};
+use _dataplane::io::{Batch, Message, Poller, Ready, Udp};
 use _dataplane::rtp::{HeaderBuilder, RtpView, is_rtcp};
 use _dataplane::srtp::{Context, Profile};
 use _dataplane::stun;
+use _dataplane::worker::Sending;
 
 /// Sockets that the subscribers share: enough that none of them overflows while the others are read.
 const SINKS: usize = 8;
@@ -42,6 +43,8 @@ pub struct Load {
     pub size: usize,
     /// How it is encrypted.
     pub profile: Profile,
+    /// How the worker sends.
+    pub sending: Sending,
 }
 
 /// What was measured.
@@ -60,6 +63,14 @@ impl Figures {
         let last = self.latencies_us.len().saturating_sub(1);
         self.latencies_us.get((last as f64 * quantile) as usize).copied().unwrap_or(0)
     }
+}
+
+/// A connectivity check of one session.
+struct Check {
+    /// Whose socket; None is the publisher's.
+    sink: Option<usize>,
+    local: IpAddr,
+    bytes: Vec<u8>,
 }
 
 /// The meeting.
@@ -118,8 +129,9 @@ impl Meeting {
     /// Everybody connected, keyed and bound, and the first frame received.
     pub fn open(subscribers: usize, load: Load) -> io::Result<Self> {
         let any: SocketAddr = (Ipv4Addr::UNSPECIFIED, 0).into();
-        let plane = DataPlane::start(&[Ipv4Addr::LOCALHOST.into()], 0, 1, false, subscribers + 1)
-            .map_err(|error| io::Error::other(format!("{error:?}")))?;
+        let plane =
+            DataPlane::start_with(&[Ipv4Addr::LOCALHOST.into()], 0, 1, false, subscribers + 1, load.sending)
+                .map_err(|error| io::Error::other(format!("{error:?}")))?;
         let server = (Ipv4Addr::LOCALHOST, plane.ports()[0]).into();
         let sinks = (0..SINKS).map(|_| Udp::bind(any)).collect::<io::Result<Vec<_>>>()?;
         let poller = Poller::new()?;
@@ -155,8 +167,8 @@ impl Meeting {
     fn join(&mut self) -> io::Result<()> {
         self.plane.add_room(ROOM, 0);
         let localhost = Ipv4Addr::LOCALHOST.into();
-        self.join_one(PUBLISHER, None, localhost)?;
-        self.wait_connected(1)?;
+        let check = self.join_one(PUBLISHER, None, localhost)?;
+        self.wait_connected(&[check])?;
         let spec = ProducerSpec {
             kind: Kind::Video,
             mid: "0".into(),
@@ -165,9 +177,10 @@ impl Meeting {
             speaker: false,
         };
         self.plane.send(Command::AddProducer { producer: PRODUCER, session: PUBLISHER, spec });
+        let mut checks = Vec::new();
         for subscriber in 0..self.subscribers {
             let (session, sink) = (PUBLISHER + 1 + subscriber as u64, subscriber % SINKS);
-            self.join_one(session, Some(sink), address_of(subscriber))?;
+            checks.push(self.join_one(session, Some(sink), address_of(subscriber))?);
             let ssrc = 0x1000_0000 + subscriber as u32 * 2;
             let spec = ConsumerSpec {
                 kind: Kind::Video,
@@ -180,7 +193,8 @@ impl Meeting {
             self.plane.send(Command::AddConsumer { consumer, session, spec });
             self.plane.send(Command::BindConsumer { consumer, producer: Some(PRODUCER) });
             if subscriber % 16 == 15 || subscriber + 1 == self.subscribers {
-                self.wait_connected(subscriber % 16 + 1)?;
+                self.wait_connected(&checks)?;
+                checks.clear();
             }
         }
         // the first frame is a key frame: everybody starts at it
@@ -197,7 +211,7 @@ impl Meeting {
         Ok(())
     }
 
-    fn join_one(&mut self, session: u64, sink: Option<usize>, local: IpAddr) -> io::Result<()> {
+    fn join_one(&mut self, session: u64, sink: Option<usize>, local: IpAddr) -> io::Result<Check> {
         let (profile, ufrag) = (self.load.profile, format!("ufrag{session}"));
         let mut check = [0; 256];
         let user = format!("{ufrag}:peer");
@@ -215,21 +229,28 @@ impl Meeting {
         let extensions =
             ExtensionIds { abs_send_time: 2, transport_cc: 3, mid: 4, ..ExtensionIds::default() };
         self.plane.send(Command::SetFormats { session, payloads: vec![vp8], extensions });
-        let socket = sink.map_or(&self.source, |sink| &self.sinks[sink]);
-        self.outbox.send(socket, &[(local, self.server, &check[..len])]).map(drop)
+        Ok(Check { sink, local, bytes: check[..len].to_vec() })
     }
 
-    fn wait_connected(&mut self, mut sessions: usize) -> io::Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while sessions > 0 {
-            let events = self.plane.mailbox().take_events();
-            sessions -= events.iter().filter(|e| matches!(e, Event::SessionConnected { .. })).count();
-            if Instant::now() > deadline {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "a connectivity check was not answered"));
+    /// Sends checks, again where one overtook the command that makes it valid, until all are answered.
+    fn wait_connected(&mut self, checks: &[Check]) -> io::Result<()> {
+        let mut missing = checks.len();
+        for _ in 0..50 {
+            for Check { sink, local, bytes } in checks {
+                let socket = sink.map_or(&self.source, |sink| &self.sinks[sink]);
+                self.outbox.send(socket, &[Message::datagram(*local, self.server, bytes)])?;
             }
-            std::thread::sleep(Duration::from_micros(100));
+            let again = Instant::now() + Duration::from_millis(100);
+            while Instant::now() < again {
+                let events = self.plane.mailbox().take_events();
+                missing -= events.iter().filter(|e| matches!(e, Event::SessionConnected { .. })).count();
+                if missing == 0 {
+                    return Ok(());
+                }
+                std::thread::sleep(Duration::from_micros(100));
+            }
         }
-        Ok(())
+        Err(io::Error::new(io::ErrorKind::TimedOut, format!("{missing} checks were not answered")))
     }
 
     fn now_us(&self) -> u64 {
@@ -264,7 +285,7 @@ impl Meeting {
         let to: Vec<_> = frame
             .iter()
             .zip(&lengths)
-            .map(|(bytes, len)| (IpAddr::from(Ipv4Addr::LOCALHOST), self.server, &bytes[..*len]))
+            .map(|(bytes, len)| Message::datagram(Ipv4Addr::LOCALHOST.into(), self.server, &bytes[..*len]))
             .collect();
         let mut sent = 0;
         while sent < to.len() {
