@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example fanout -- [--subscribers 10,50,100,200,500] [--seconds 2] [--fps 30] [--packets 10]
-//!                                         [--size 1200] [--profile gcm|cm] [--no-gso]
+//!                                         [--size 1200] [--profile gcm|cm] [--no-gso] [--no-batch]
 //! ```
 //! Without `--fps` it saturates: four frames are always on their way. The worker is the one that ships, whole; its CPU
 //! time, kernel work included, is its thread's. The packets are the publisher's by its key and each subscriber's by its
@@ -57,6 +57,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String>
                 }
             }
             "--no-gso" => options.load.sending.segment = false,
+            "--no-batch" => options.load.sending.hold = false,
             other => return Err(format!("unknown switch {other:?}")),
         }
     }

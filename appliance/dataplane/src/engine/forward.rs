@@ -16,6 +16,8 @@ pub struct Incoming<'a> {
     pub view: RtpView<'a>,
     /// Extended sequence number.
     pub seq: u64,
+    /// Newest one of the layer when the packet arrived.
+    pub highest: u64,
     /// Its format at the publisher.
     pub format: MediaFormat,
     /// What its payload says.
