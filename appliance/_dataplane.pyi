@@ -87,7 +87,7 @@ class Event:
         dominant: int | None  # producer; at most one change a second
 
     class SegmentationOff(Event):
-        """The kernel refuses UDP_SEGMENT: the worker sends every datagram singly from now on, at two to three times the cost."""
+        """The kernel refuses UDP_SEGMENT: every datagram leaves singly from now on, at two to three times the cost."""
 
         worker: int
         message: str
