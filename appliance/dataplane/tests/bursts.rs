@@ -144,3 +144,33 @@ fn a_flood_without_marker_bits_is_forwarded_and_never_held_without_end() {
     sent += net.engine.written().len();
     assert_eq!(sent, 3 * 3000);
 }
+
+#[test]
+fn what_is_held_survives_a_megabyte_of_others_that_pass_it() {
+    let mut net = call();
+    let mut frame = next(&mut net, 0);
+    let (now, path) = (net.now, net.peers[0].path);
+    net.engine.handle_packet(now, path, &mut frame[0]);
+    let (mut bytes, mut sent) = (0, 0);
+    while bytes < 3 << 19 {
+        for mut sound in next(&mut net, 1) {
+            net.engine.handle_packet(now, path, &mut sound);
+            bytes += sound.len();
+            net.engine.forward_due(now, usize::MAX);
+            sent += 1;
+            assert_eq!(net.engine.written().len(), 3, "sound passes the picture");
+            net.engine.written().clear();
+        }
+    }
+    assert!(sent > 1000);
+    for packet in &mut frame[1..] {
+        net.engine.handle_packet(now, path, packet);
+    }
+    net.drain();
+    let before: Vec<usize> = net.peers[1..].iter().map(|peer| peer.inbound[0].got.len()).collect();
+    net.run_ms(10);
+    for (peer, before) in net.peers[1..].iter().zip(before) {
+        assert_eq!(peer.inbound[0].got.len(), before + 4);
+        peer.inbound[0].assert_continuous();
+    }
+}
