@@ -86,6 +86,12 @@ class Event:
         levels: list[tuple[int, float]]  # (producer, 0..1)
         dominant: int | None  # producer; at most one change a second
 
+    class SegmentationOff(Event):
+        """The kernel refuses UDP_SEGMENT: every datagram leaves singly from now on, at two to three times the cost."""
+
+        worker: int
+        message: str
+
     class WorkerFailed(Event):
         """A worker thread ended by a bug; its rooms are gone. The process should stop."""
 
@@ -100,6 +106,7 @@ AnyEvent: TypeAlias = (
     | Event.ProducerStalled
     | Event.ConsumerStarted
     | Event.Speakers
+    | Event.SegmentationOff
     | Event.WorkerFailed
 )
 
@@ -199,7 +206,7 @@ class DataPlane:
 
         {"workers": [{"worker", "port", "packets_in", "packets_out", "bytes_in", "bytes_out", "stun_in",
                       "stun_rejected", "junk", "srtp_errors", "replayed", "unknown_ids", "sessions", "rooms",
-                      "send_drops", "cpu_s"}],
+                      "send_drops", "cpu_s", "gso": bool (UDP_SEGMENT is in use)}],
          "sessions": [{"session", "connected", "address", "transport", "rtt_ms"|null, "uplink_loss", "downlink_loss",
                        "bytes_in", "bytes_out", "packets_in", "packets_out", "nacks_sent", "nacks_received",
                        "rtx_sent", "plis_sent", "plis_received"}],

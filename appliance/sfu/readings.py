@@ -26,6 +26,7 @@ class WorkerReading(msgspec.Struct, frozen=True):
     rooms: int
     send_drops: int
     cpu_s: float
+    gso: bool = False  # runs of datagrams leave as one message (UDP_SEGMENT)
 
 
 class SessionReading(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ use crate::units::Time;
 impl Engine {
     /// Applies one command. One that names an unknown id, or an id that is taken, changes nothing and is counted.
     pub fn handle_command(&mut self, now: Time, command: Command) {
+        self.forward_all(); // what arrived before it is not touched by it
         if self.try_command(now, command).is_none() {
             self.counters.unknown_ids += 1;
         }

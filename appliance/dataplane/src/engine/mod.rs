@@ -2,13 +2,14 @@
 //!
 //! In go datagrams, commands and the time; out come datagrams, DTLS for the caller, and events. No socket, no clock, no
 //! randomness, no thread. The caller mutates once (`handle_packet`, `handle_command`, `handle_connection_closed`,
-//! `handle_timer`) and then drains `outbox`, `take_events` and `take_dtls`.
+//! `handle_timer`) and then drains `outbox`, `take_events` and `take_dtls`; or, in pieces and without breaking frames
+//! apart, `forward_due` and `written`.
 //!
 //! ```text
 //! datagram ─ demux (RFC 7983) ┬ STUN ── ice        who may send from where
 //!                             ├ DTLS ── to the caller, from validated paths only
 //!                             └ RTP/RTCP, decrypted
-//!                                  ├ ingress ── producer, layer ── forward ── consumers' sessions ── outbox
+//!                                  ├ ingress ── producer, layer ── held ── forward ── consumers' sessions ── outbox
 //!                                  └ reports ── NACK, PLI, sender and receiver reports
 //! time ───────── feedback: NACK and PLI upstream, reports both ways, transport-wide feedback, consent; rooms: speakers
 //! ```
@@ -19,6 +20,7 @@ pub mod arena;
 pub mod consumer;
 pub mod formats;
 pub mod forward;
+pub mod held;
 pub mod outbox;
 pub mod path;
 pub mod producer;
@@ -45,6 +47,7 @@ use crate::units::Time;
 use arena::{Arena, Key};
 use consumer::Consumer;
 use formats::FormatNames;
+use held::Held;
 use outbox::Outbox;
 use path::Path;
 use producer::Producer;
@@ -88,6 +91,7 @@ pub struct Engine {
     max_sessions: usize,
     next_tick: Time,
     ticks: u64,
+    held: Held,
     outbox: Outbox,
     events: Vec<Event>,
     dtls: Vec<(u64, Vec<u8>)>,
@@ -111,6 +115,7 @@ impl Engine {
             max_sessions,
             next_tick: Time(0),
             ticks: 0,
+            held: Held::default(),
             outbox: Outbox::default(),
             events: Vec::new(),
             dtls: Vec::new(),
@@ -165,6 +170,7 @@ impl Engine {
 
     /// A TCP connection ended.
     pub fn handle_connection_closed(&mut self, path: Path) {
+        self.forward_all();
         let Some(key) = self.paths.remove(&path) else { return };
         let Some(session) = self.sessions.get_mut(key) else { return };
         match session.paths.forget(path) {
@@ -174,16 +180,28 @@ impl Engine {
         }
     }
 
-    /// When `handle_timer` has something to do; None while the engine is empty.
+    /// When `handle_timer` or `forward_due` has something to do; None while the engine is empty.
     pub fn next_timer(&self) -> Option<Time> {
-        (!self.sessions.is_empty()).then_some(self.next_tick)
+        let tick = (!self.sessions.is_empty()).then_some(self.next_tick);
+        [tick, self.held.deadline()].into_iter().flatten().min()
+    }
+
+    /// Whether `handle_timer` would do anything.
+    pub fn timer_is_due(&self, now: Time) -> bool {
+        !self.sessions.is_empty() && now >= self.next_tick
+    }
+
+    /// Forwards each packet as it comes, holding none for the rest of its frame.
+    pub fn forward_eagerly(&mut self) {
+        self.held.eager = true;
     }
 
     /// Does what is due.
     pub fn handle_timer(&mut self, now: Time) {
-        if self.sessions.is_empty() || now < self.next_tick {
+        if !self.timer_is_due(now) {
             return;
         }
+        self.forward_all();
         self.next_tick = now + TICK;
         self.ticks += 1;
         self.tick_sessions(now);
@@ -199,8 +217,14 @@ impl Engine {
         self.paths.contains_key(path)
     }
 
-    /// Datagrams to send; the caller clears it.
+    /// Datagrams to send, those of all packets so far; the caller clears it.
     pub fn outbox(&mut self) -> &mut Outbox {
+        self.forward_all();
+        &mut self.outbox
+    }
+
+    /// Datagrams to send, without those of packets that are held; the caller clears it.
+    pub fn written(&mut self) -> &mut Outbox {
         &mut self.outbox
     }
 

@@ -135,6 +135,7 @@ impl Engine {
         let packet = Incoming {
             view,
             seq,
+            highest: seq,
             format,
             frame: FrameInfo::default(),
             producer: producer.id,

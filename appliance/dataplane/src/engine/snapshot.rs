@@ -25,6 +25,7 @@ pub struct WorkerNumbers {
     pub rooms: usize,
     pub send_drops: u64,
     pub cpu_s: f64,
+    pub gso: bool,
 }
 
 #[derive(Serialize, Clone, Debug)]
