@@ -32,6 +32,8 @@ pub struct Track {
     pub want_key: bool,
     pub history: BTreeMap<u16, Vec<u8>>,
     pub packets_per_frame: usize,
+    /// Bytes of a video packet beside its descriptor and mark.
+    pub packet_bytes: usize,
 }
 
 /// One packet before header extensions and encryption.
@@ -67,6 +69,7 @@ impl Track {
             want_key: true,
             history: BTreeMap::new(),
             packets_per_frame: 4,
+            packet_bytes: 500,
         }
     }
 
@@ -115,7 +118,10 @@ impl Track {
             }
             payload.extend(track.ssrc.to_be_bytes());
             payload.extend(track.offered.to_be_bytes());
-            payload.resize(payload.len() + if track.kind == Kind::Video { 500 } else { 60 }, 0xAB);
+            payload.resize(
+                payload.len() + if track.kind == Kind::Video { track.packet_bytes } else { 60 },
+                0xAB,
+            );
             track.offered += 1;
             let (sequence, timestamp) = (track.sequence, track.timestamp);
             track.sequence = sequence.wrapping_add(1);
