@@ -13,6 +13,9 @@ CRATE := appliance/dataplane
 
 # Where cargo puts its objects; the environment's CARGO_TARGET_DIR wins.
 export CARGO_TARGET_DIR ?= $(CURDIR)/$(CRATE)/target
+# The Python module has a folder of its own: cargo gives the library of every feature set the same file name, and takes
+# one that a build without the module's feature has left there for fresh.
+MATURIN := CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/module $(BIN)/maturin
 # PyO3 asks this interpreter what to link against, for `cargo test` and maturin alike.
 export PYO3_PYTHON := $(CURDIR)/$(VENV)/bin/python
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
@@ -68,7 +71,8 @@ $(STAMPS)/native: $(RUST_SOURCES) pyproject.toml $(STAMPS)/packages
 	@$(call need,cargo,$(GET_RUST))
 	@$(call need,cc,apt-get install build-essential)
 	@echo "make: building the Rust data plane"
-	@$(BIN)/maturin develop -q --release --locked
+	@mkdir -p build
+	@$(MATURIN) develop -q --release --locked >build/native.log 2>&1 || { cat build/native.log >&2; exit 1; }
 	@touch $@
 
 web/node_modules/.stamp: web/package-lock.json web/package.json
@@ -89,7 +93,7 @@ $(STAMPS)/ready: $(STAMPS)/native $(STAMPS)/web
 	@touch $@
 
 wheel: $(STAMPS)/packages $(STAMPS)/web ## Build an installable wheel into build/wheel
-	@$(BIN)/maturin build -q --release --locked --out build/wheel
+	@$(MATURIN) build -q --release --locked --out build/wheel
 	@ls build/wheel
 
 # --- tests --------------------------------------------------------------------------------------------------------

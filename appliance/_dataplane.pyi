@@ -7,7 +7,7 @@ ValueError means that the caller passed something malformed and nothing was queu
 
 session   one client's transport: ICE credentials, the validated path, SRTP keys, header-extension and payload tables
 producer  one published source of a session (one m-line, up to three simulcast layers)
-consumer  one m-line on which a session receives; keeps its SSRC for life, is bound and re-bound to producers of the room
+consumer  one m-line on which a session receives; keeps its SSRC for life, is bound and re-bound to the room's producers
 """
 
 from collections.abc import Sequence
@@ -107,7 +107,7 @@ class DataPlane:
     def __init__(
         self,
         *,
-        hosts: Sequence[str],  # addresses to bind, e.g. ["0.0.0.0", "::"]; replies leave from the address asked (IP_PKTINFO)
+        hosts: Sequence[str],  # to bind, e.g. ["0.0.0.0", "::"]; replies leave from the address asked (IP_PKTINFO)
         port: int,  # worker i takes port + i; 0 lets the kernel choose
         workers: int,
         tcp: bool,  # ICE-TCP passive (RFC 6544) on the same number

@@ -121,7 +121,7 @@ class MediaSettings(Section, frozen=True):
     tcp: bool = True
     video_codecs: tuple[Literal["vp8", "vp9", "h264", "av1"], ...] = ("vp8", "vp9", "h264", "av1")
     ice_servers: tuple[IceServerSettings, ...] = ()
-    max_seats: Annotated[int, Meta(ge=1, le=49)] = 25
+    max_seats: Annotated[int, Meta(ge=1, le=49)] = 49
     initial_seats: Annotated[int, Meta(ge=0, le=49)] = 4
     audio_seats: Annotated[int, Meta(ge=0, le=49)] = 0
 

@@ -62,6 +62,7 @@ async def join(call: Call, meeting_id: str, body: JoinBody) -> Reply:
     token = call.services.tokens.join(
         meeting_id=meeting.id,
         subject=subject,
+        session_id=None if call.caller is None else call.caller.session.id,
         guest=guest,
         name=name,
         role=role,

@@ -58,6 +58,8 @@ class JoinClaims(msgspec.Struct, frozen=True, kw_only=True):
 
     sub: str
     """User id, or guest id when ``guest``."""
+    sid: str | None
+    """Sign-in that asked for it; None for a guest. Ending the sign-in ends the token."""
     meeting: str
     """Meeting id; good for no other."""
     guest: bool
@@ -99,6 +101,7 @@ class TokenSigner:
         *,
         meeting_id: str,
         subject: str,
+        session_id: str | None,
         guest: bool,
         name: str,
         role: Role,
@@ -108,8 +111,9 @@ class TokenSigner:
         ttl_s: int,
     ) -> str:
         """A join token for one meeting. ``subject`` is a user id, or a guest id when ``guest``."""
-        claims = {
+        claims: dict[str, object] = {
             "sub": subject,
+            "sid": session_id,
             "meeting": meeting_id,
             "guest": guest,
             "name": name,

@@ -1,7 +1,7 @@
 """May this join token enter that meeting: one read transaction.
 
 Owns the checks that need stored rows; what depends on who is in the room now (full, locked) is the meeting's.
-A token is good for hours, so what it says is checked again here: kicked, banned, ended, no more guests.
+A token is good for hours, so what it says is checked again here: kicked, banned, signed out, ended, no more guests.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from appliance.auth.tokens import JoinClaims, TokenSigner
 from appliance.errors import UserError
 from appliance.meeting.participant import Role
-from appliance.store import meetings, participants, users
+from appliance.store import meetings, participants, sessions, users
 from appliance.store.database import Conn
 from appliance.store.meetings import Meeting
 
@@ -30,8 +30,8 @@ async def admit(
 ) -> Admission:
     """Repository function. ``guests_allowed``: of the server, beside the meeting's own switch.
 
-    UserError 404 ``not_found``, 401 ``token_invalid`` or ``token_expired``, 410 ``meeting_ended``, 403 ``kicked``,
-    ``banned`` or ``guests_not_allowed``.
+    UserError 404 ``not_found``, 401 ``token_invalid``, ``token_expired`` or ``token_revoked``, 410 ``meeting_ended``,
+    403 ``kicked``, ``banned`` or ``guests_not_allowed``.
     """
     meeting = await meetings.find(conn, room if "_" in room else room.lower())
     if meeting is None:
@@ -46,6 +46,10 @@ async def admit(
         user = await users.by_id(conn, claims.sub)
         if user is None or user.status == "banned":
             raise UserError(403, "banned", "this account may not join meetings", field="token")
+        if claims.sid is not None:
+            session = await sessions.by_id(conn, claims.sid)
+            if session is None or session.revoked_at_ms is not None:
+                raise UserError(401, "token_revoked", "the sign-in of this token has ended", field="token")
     member = await participants.member(conn, meeting.id, claims.sub)
     if member is not None and member.kicked_at_ms is not None:
         raise UserError(403, "kicked", "you were removed from this meeting")

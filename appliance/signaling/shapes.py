@@ -19,7 +19,7 @@ Mid = Annotated[str, Meta(min_length=1, max_length=16, pattern=r"^[A-Za-z0-9_\-+
 Counter = Annotated[int, Meta(ge=0, le=9_007_199_254_740_991)]
 SeatNumber = Annotated[int, Meta(ge=0, le=99)]
 
-# 256 KiB: an offer of 49 seats is about 120 kB in Chromium; the frame limit (settings) is checked before decoding.
+# 256 KiB: an offer of 49 seats is about 143 kB in Chromium; the frame limit (settings) is checked before decoding.
 Sdp = Annotated[str, Meta(min_length=1, max_length=262_144)]
 
 

@@ -25,6 +25,7 @@ def access(**changes: Any) -> str:
 def join(meeting_id: str = "mtg_a", **changes: Any) -> str:
     values: dict[str, Any] = {
         "subject": "usr_a",
+        "session_id": "ses_a",
         "guest": False,
         "name": "Ann",
         "role": "host",

@@ -207,7 +207,9 @@ class Person:
     # --- acting -------------------------------------------------------------------------------------------------
 
     def press(self, control: str) -> None:
-        """One of the control bar: mic, camera, share, hand, layout, people, chat, more."""
+        """One of the control bar: mic, camera, share, hand, layout, people, chat; on a phone some are under "more"."""
+        if not self._has(f"{control}-toggle"):
+            self.page.click("more-toggle")
         self.page.click(f"{control}-toggle")
 
     def say(self, text: str) -> None:

@@ -112,7 +112,7 @@ def room(studio: Studio, codes: dict[str, str]) -> None:
         for control in ("chat", "people"):
             ana.press(control)
             studio.picture(ana, f"room-{control}")
-            ana.press(control)
+            ana.page.click("panel-close")
         ana.press("layout")
         studio.picture(ana, "room-layout")
         ana.page.click("more-toggle")
@@ -159,12 +159,21 @@ def main() -> None:
         running_server(Path(folder)) as server,
         sync_playwright() as playwright,
         chromium(playwright, media("blue")) as browser,
-        chromium(playwright, media("green")) as other,
+        chromium(playwright, media("green")) as green,
+        chromium(playwright, media("red")) as red,
     ):
         codes = _fill(server)
-        guests = [Person(name, other.new_page(), server.url) for name in ("Ben", "Cleo", "陈小明")]
-        for guest in guests:
+        guests = []
+        for name, other, line in (
+            ("Ben", green, "Good morning! The new drawings are in the folder."),
+            ("Cleo", red, "Thanks, I have them open. Page 4 is much better now."),
+            ("陈小明", green, "早上好！我先说第二部分。"),
+        ):
+            guest = Person(name, other.new_page(), server.url)
             guest.join(codes["open"])
+            guest.press("chat")
+            guest.say(line)
+            guests.append(guest)
         for size, scheme, language in itertools.product(SIZES, SCHEMES, LANGUAGES):
             name = f"{size}-{scheme}-{language}"
             if arguments.only not in name:

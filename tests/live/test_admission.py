@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from appliance.store import meetings, participants, users
+from appliance.ids import new_id
+from appliance.store import meetings, participants, sessions, users
 from tests.support.live_world import now_ms, open_world, world_settings
 
 
@@ -45,6 +46,34 @@ async def test_stored_rows_overrule_an_old_token(tmp_path: Path) -> None:
             assert (await client.hears("error"))["code"] == code
         cat = await world.join(meeting, "cat", token=tokens["cat"])
         assert cat.welcome["room"]["participants"][0]["role"] == "cohost"
+
+
+async def test_a_token_ends_with_its_sign_in(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        meeting = await world.meeting()
+        subject = await world.account("Ann")
+        sign_in = sessions.Session(
+            id=new_id("ses"),
+            user_id=subject,
+            kind="bearer",
+            refresh_id="rft_1",
+            previous_refresh_id=None,
+            created_at_ms=now_ms(),
+            rotated_at_ms=now_ms(),
+            expires_at_ms=now_ms() + 60_000,
+            revoked_at_ms=None,
+            revoked_reason=None,
+            address="192.0.2.1",
+            user_agent="",
+        )
+        await world.database.run(sessions.insert, sign_in)
+        token = world.token(meeting, subject, "Ann", session_id=sign_in.id)
+        await world.join(meeting, "Ann", token=token)
+        await world.database.run(sessions.revoke_all, subject, "password changed", now_ms())
+        client = await world.connect()
+        await client.says("join", room=meeting.id, token=token)
+        refused = await client.hears("error")
+        assert (refused["code"], refused["field"]) == ("token_revoked", "token")
 
 
 async def test_guests_enter_where_they_may(tmp_path: Path) -> None:

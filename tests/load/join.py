@@ -31,7 +31,7 @@ from tests.support.netns import network_namespace  # noqa: E402
 from tests.support.server import Server, running_server  # noqa: E402
 
 JOINS = 30
-QUICK_JOINS = 12  # 50 s less the start of server and browser, at two to three seconds a join
+QUICK_JOINS = 10  # 50 s less the start of server and browser, at three seconds a join on a busy machine
 
 # Installed before the click: the time of the click and of the first frame that a remote <video> presents.
 WATCH = """() => {

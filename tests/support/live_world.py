@@ -195,11 +195,13 @@ class World:
         assert found is not None
         return found
 
-    def token(self, meeting: Meeting, subject: str, name: str, role: Role = "participant", *, age_s: int = 0) -> str:
+    def token(self, meeting: Meeting, subject: str, name: str, role: Role = "participant", *, age_s: int = 0,
+              session_id: str | None = None) -> str:  # fmt: skip
         """A join token as POST /meetings/{id}/join gives it; a subject that begins with gst_ is a guest."""
         return self.signer.join(
             meeting_id=meeting.id,
             subject=subject,
+            session_id=session_id,
             guest=subject.startswith("gst_"),
             name=name,
             role=role,

@@ -9,11 +9,15 @@ import ctypes
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 CLONE_NEWNET = 0x40000000  # <linux/sched.h>
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 NETWORK = Path("/proc/thread-self/ns/net")
 _STARTED_IN = NETWORK.stat().st_ino
@@ -52,6 +56,19 @@ def network_namespace() -> Iterator[None]:
             _checked(_libc.setns(home, CLONE_NEWNET), "setns")
     finally:
         os.close(home)
+
+
+def call_in_main_network(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call in the network that the main thread is in, for worker threads: trio keeps them for the next test, and one
+    that was started inside a namespace stays there."""
+    main = Path(f"/proc/{os.getpid()}/ns/net")
+    if NETWORK.stat().st_ino != main.stat().st_ino:
+        target = os.open(main, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _checked(_libc.setns(target, CLONE_NEWNET), "setns")
+        finally:
+            os.close(target)
+    return function(*args, **kwargs)
 
 
 def inside_namespace() -> bool:

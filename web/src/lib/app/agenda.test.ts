@@ -37,7 +37,8 @@ describe('sortAgenda', () => {
         meeting('later today', { start_time: at(23, 18) }),
         meeting('soon', { start_time: at(23, 11) }),
         meeting('undated', {}),
-        meeting('on now', { status: 'active', started_at: at(23, 9) }),
+        meeting('on now', { status: 'active', started_at: at(23, 9), participant_count: 2 }),
+        meeting('deserted', { status: 'active', started_at: at(23, 9) }),
         meeting('missed', { start_time: at(23, 7), end_time: at(23, 8) }),
         meeting('running late', { start_time: at(23, 9) }),
         meeting('over', { status: 'ended', ended_at: at(22, 9) }),
@@ -48,7 +49,7 @@ describe('sortAgenda', () => {
     expect(ids(agenda.live)).toEqual(['on now']);
     expect(ids(agenda.today)).toEqual(['running late', 'soon', 'later today']);
     expect(ids(agenda.next)).toEqual(['tomorrow']);
-    expect(ids(agenda.open)).toEqual(['undated']);
+    expect(ids(agenda.open)).toEqual(['deserted', 'undated']);
     expect(ids(agenda.past)).toEqual(['called off', 'missed', 'over']);
   });
 });

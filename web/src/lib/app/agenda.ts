@@ -29,7 +29,8 @@ export function sortAgenda(meetings: readonly Meeting[], nowMs: number): Agenda 
     const start = time(meeting.start_time);
     const end = time(meeting.end_time ?? meeting.start_time);
     if (meeting.status === 'ended' || meeting.status === 'cancelled') past.push(meeting);
-    else if (meeting.status === 'active') live.push(meeting);
+    // A started meeting that everybody left goes on only when somebody comes back.
+    else if (meeting.status === 'active' && meeting.participant_count > 0) live.push(meeting);
     else if (Number.isNaN(start)) open.push(meeting);
     else if (end + GRACE_MS < nowMs) past.push(meeting);
     else if (start < midnight.getTime()) today.push(meeting);

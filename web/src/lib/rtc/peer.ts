@@ -7,6 +7,7 @@
  */
 
 import type { IceServer, MediaNeed, Offer, PublishLine, ReceiveLine, Source } from '../protocol/messages';
+import { preferForwarded } from './codecs';
 import { encodingsFor } from './encodings';
 
 export interface PeerEvents {
@@ -109,6 +110,8 @@ export class Peer {
   #addSeat(withVideo: boolean): void {
     const audio = this.#connection.addTransceiver('audio', { direction: 'recvonly' });
     const video = withVideo ? this.#connection.addTransceiver('video', { direction: 'recvonly' }) : null;
+    preferForwarded(audio, 'audio');
+    if (video) preferForwarded(video, 'video');
     const seat = this.#seats.length;
     this.#seats.push({ seat, audio, video });
     this.#events.seatAdded({
