@@ -97,8 +97,8 @@ impl Engine {
         let packets = consumer.packets_since_report();
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.downlink.on_block(now, block.fraction_lost, packets as f64);
-        let rtt = session.rtt_or_default();
-        session.bandwidth.on_loss_share(now, f64::from(block.fraction_lost) / 256.0, rtt);
+        let share = session.downlink.share(now);
+        session.bandwidth.on_loss_share(now, share);
         if let Some(round_trip) = block.round_trip(middle(self.clock.at(now))) {
             let seen = Duration::from_micros(u64::from(round_trip) * 1_000_000 / 65_536);
             // smoothed like TCP's (RFC 6298 §2)

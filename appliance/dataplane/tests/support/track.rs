@@ -34,6 +34,8 @@ pub struct Track {
     pub packets_per_frame: usize,
     /// Bytes of a video packet beside its descriptor and mark.
     pub packet_bytes: usize,
+    /// A key frame has so many times the packets of another one.
+    pub key_frame_factor: usize,
 }
 
 /// One packet before header extensions and encryption.
@@ -70,6 +72,7 @@ impl Track {
             history: BTreeMap::new(),
             packets_per_frame: 4,
             packet_bytes: 500,
+            key_frame_factor: 1,
         }
     }
 
@@ -99,6 +102,7 @@ impl Track {
         if temporal == 0 {
             track.tl0 = track.tl0.wrapping_add(1);
         }
+        let count = if key { count * track.key_frame_factor } else { count };
         for packet in 0..count {
             let mut payload = Vec::new();
             if track.kind == Kind::Video {

@@ -175,14 +175,18 @@ fn absurd_feedback_leaves_a_finite_estimate() {
 }
 
 #[test]
-fn remb_is_the_limit_of_a_receiver_without_transport_feedback() {
+fn remb_is_the_limit_of_a_receiver_that_loses_much_and_gives_no_transport_feedback() {
     let mut bandwidth = Bandwidth::default();
     let now = Time::from_millis(5000);
     assert_eq!(bandwidth.limit(now, false), Limit::None);
     bandwidth.on_remb(700_000);
-    assert_eq!(bandwidth.limit(now, false), Limit::Known(700e3));
-    bandwidth.on_loss_share(now, 0.3, RTT);
-    assert_eq!(bandwidth.limit(now, false), Limit::Known(700e3 * 0.85));
+    bandwidth.on_loss_share(now, 0.05);
+    assert_eq!(bandwidth.limit(now, false), Limit::None, "it follows what arrives, up to 1.5 times");
+    bandwidth.on_loss_share(now, 0.3);
+    assert_eq!(bandwidth.limit(now, false), Limit::Starting(700e3));
+    assert_eq!(bandwidth.limit(now + REMB_HOLD, false), Limit::None, "tried again");
+    bandwidth.on_loss_share(now + REMB_HOLD, 0.3);
     bandwidth.on_remb(u64::MAX);
-    assert!(matches!(bandwidth.limit(now, false), Limit::Known(bps) if bps <= MAX_BPS));
+    let later = bandwidth.limit(now + REMB_HOLD * 2, false);
+    assert!(matches!(later, Limit::Starting(bps) if bps <= MAX_BPS), "twice as long: {later:?}");
 }

@@ -25,7 +25,7 @@ use acked::AckedRate;
 use delay::{DelayDetector, Usage};
 use history::{News, SentHistory};
 use probe::{Outcome, Prober};
-use rate_control::{LossBound, RateControl};
+use rate_control::{LOSS_HIGH, LossBound, RateControl};
 
 /// Bounds of any estimate: less than this no audio fits, more than this one subscriber never gets.
 pub const MIN_BPS: f64 = 30_000.0;
@@ -50,6 +50,9 @@ const START_PHASE: Duration = Duration::from_secs(2);
 const UNANSWERED: Duration = Duration::from_secs(2);
 const BACK_OFF: f64 = 0.8;
 const BACK_OFF_EACH: Duration = Duration::from_secs(1);
+/// A link that lost much is held at its REMB for so long, each time twice as long (first: `allocation::HOLD`).
+const REMB_HOLD: Duration = allocation::HOLD;
+const REMB_HOLD_MAX: Duration = Duration::from_secs(80);
 /// Application-limited: use below 65 % of the estimate, from 80 % of half a second's budget unused until 50 %
 /// (MEDIA-NOTES §3; libwebrtc, IntervalBudget: 500 ms).
 const ALR_USAGE: f64 = 0.65;
@@ -92,6 +95,8 @@ pub struct Bandwidth {
     next_probe: Time,
     last_probe: Option<Time>,
     remb_bps: Option<f64>,
+    /// Until when REMB is the limit, and how long that has been.
+    congested: Option<(Time, Duration)>,
 }
 
 impl Default for Bandwidth {
@@ -115,6 +120,7 @@ impl Default for Bandwidth {
             next_probe: Time(0),
             last_probe: None,
             remb_bps: None,
+            congested: None,
         }
     }
 }
@@ -133,7 +139,10 @@ impl Bandwidth {
     pub fn limit(&self, now: Time, negotiated: bool) -> Limit {
         if self.first_feedback.is_none() {
             return match (self.remb_bps, self.first_sent) {
-                (Some(remb), _) => Limit::Known(self.loss.bps().map_or(remb, |loss| loss.min(remb))),
+                (Some(remb), _) if self.congested.is_some_and(|(until, _)| now < until) => {
+                    Limit::Starting(remb)
+                }
+                (Some(_), _) => Limit::None,
                 (None, first) if negotiated && first.is_none_or(|first| now - first < NO_FEEDBACK) => {
                     Limit::Starting(START_BPS)
                 }
@@ -244,11 +253,18 @@ impl Bandwidth {
         self.remb_bps = Some((bps as f64).clamp(MIN_BPS, MAX_BPS));
     }
 
-    /// Share of loss by receiver reports, of use only beside REMB.
-    pub fn on_loss_share(&mut self, now: Time, share: f64, rtt: Duration) {
-        if let (Some(remb), None) = (self.remb_bps, self.first_feedback) {
-            self.loss.report(now, share, remb, rtt);
+    /// Share of loss by receiver reports, of use only beside REMB. A REMB lies at 1.5 times what arrives, even on a free
+    /// link, and says nothing about a higher layer: it is the limit while and after the link loses much, and then no
+    /// more, so that a higher layer is tried again.
+    pub fn on_loss_share(&mut self, now: Time, share: f64) {
+        if self.remb_bps.is_none()
+            || share <= LOSS_HIGH
+            || self.congested.is_some_and(|(until, _)| now < until)
+        {
+            return;
         }
+        let hold = self.congested.map_or(REMB_HOLD, |(_, hold)| (hold * 2).min(REMB_HOLD_MAX));
+        self.congested = Some((now + hold, hold));
     }
 
     /// What all wanted layers together would take; probes go no further.

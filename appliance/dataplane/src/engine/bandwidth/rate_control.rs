@@ -14,7 +14,7 @@ const GROWTH: f64 = 1.08;
 /// No increase above this multiple of the acknowledged rate. Senders that encode take 1.5 (MEDIA-NOTES §3) and fill what
 /// they guess at once; a forwarder sends whole layers, and its guess would stand unproved for minutes (measured: 1.15
 /// times the link). Probes find out what lies above.
-const ACKED_BOUND: f64 = 1.05;
+const ACKED_BOUND: f64 = 1.0;
 /// Least additive increase per second (libwebrtc, AimdRateControl::GetNearMaxIncreaseRateBpsPerSecond).
 const ADDITIVE_MIN_BPS: f64 = 4_000.0;
 /// Frame rate and packet size that additive increase assumes (libwebrtc, as above).
@@ -145,9 +145,10 @@ impl RateControl {
     }
 }
 
-/// Below this share of loss the bound rises, above the other one it falls (MEDIA-NOTES §3).
+/// Below this share of loss the bound rises (MEDIA-NOTES §3).
 const LOSS_LOW: f64 = 0.02;
-const LOSS_HIGH: f64 = 0.10;
+/// Above this one it falls (MEDIA-NOTES §3).
+pub const LOSS_HIGH: f64 = 0.10;
 /// An observation is at least so long (MEDIA-NOTES §3) and so many packets (libwebrtc, SendSideBandwidthEstimation:
 /// kLimitNumPackets).
 const OBSERVATION: Duration = Duration::from_millis(250);
@@ -202,20 +203,16 @@ impl LossBound {
         }
         self.before = (self.before.0 * MEMORY + self.lost, self.before.1 * MEMORY + self.reported);
         self.share = (self.before.0 / self.before.1).clamp(0.0, 1.0);
+        let newest = self.lost / self.reported;
         (self.lost, self.reported, self.observed) = (0.0, 0.0, Some(now));
-        self.judge(now, bps, acked, rtt)
+        self.judge(now, newest, bps, acked, rtt)
     }
 
-    /// A share that somebody else counted, from receiver reports.
-    pub fn report(&mut self, now: Time, share: f64, bps: f64, rtt: Duration) -> bool {
-        self.share = share.clamp(0.0, 1.0);
-        self.judge(now, bps, None, rtt)
-    }
-
-    fn judge(&mut self, now: Time, bps: f64, acked: Option<f64>, rtt: Duration) -> bool {
+    fn judge(&mut self, now: Time, newest: f64, bps: f64, acked: Option<f64>, rtt: Duration) -> bool {
         let passed = self.last_update.map_or(0.0, |last| (now - last).as_secs_f64()).min(1.0);
         self.last_update = Some(now);
-        if self.share > LOSS_HIGH {
+        // what was lost before the last decrease asks for no other one
+        if self.share > LOSS_HIGH && newest > LOSS_HIGH {
             if self.last_decrease.is_some_and(|last| now - last < LOSS_DECREASE + rtt) {
                 return false;
             }
@@ -245,20 +242,16 @@ mod tests {
 
     #[test]
     fn grows_eight_percent_a_second_and_never_beyond_the_acknowledged_rate() {
-        let mut control = RateControl::new(500_000.0);
-        for ms in (0..=1000).step_by(50) {
-            control.update(Time::from_millis(5000 + ms), Usage::Normal, Some(480_000.0), RTT);
-        }
-        assert!((control.bps() - 504_000.0).abs() < 1000.0, "{}", control.bps());
         let mut control = RateControl::new(300_000.0);
-        for ms in (0..=1000).step_by(50) {
-            control.update(Time::from_millis(5000 + ms), Usage::Normal, Some(480_000.0), RTT);
-        }
-        assert!((control.bps() - 324_000.0).abs() < 1000.0, "{}", control.bps());
-        for ms in (0..=60_000).step_by(50) {
-            control.update(Time::from_millis(6000 + ms), Usage::Normal, Some(480_000.0), RTT);
-        }
-        assert!((control.bps() - 504_000.0).abs() < 1000.0, "{}", control.bps());
+        let mut run = |from: u64, ms: u64, acked: f64| {
+            for ms in (from..=from + ms).step_by(50) {
+                control.update(Time::from_millis(ms), Usage::Normal, Some(acked), RTT);
+            }
+            control.bps()
+        };
+        assert!((run(5000, 1000, 480e3) - 324e3).abs() < 1000.0);
+        assert_eq!(run(6050, 60_000, 480e3), 480e3);
+        assert_eq!(run(67_000, 10_000, 200e3), 480e3, "what was proved stays");
     }
 
     #[test]
@@ -267,7 +260,7 @@ mod tests {
         assert!(control.update(Time::from_millis(1000), Usage::Over, Some(500_000.0), RTT));
         assert_eq!(control.bps(), 425_000.0);
         for ms in (1050..=3050).step_by(50) {
-            control.update(Time::from_millis(ms), Usage::Normal, Some(420_000.0), RTT);
+            control.update(Time::from_millis(ms), Usage::Normal, Some(500_000.0), RTT);
         }
         assert!((435_000.0..475_000.0).contains(&control.bps()), "{}", control.bps());
     }
