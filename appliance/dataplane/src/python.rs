@@ -306,8 +306,9 @@ impl DataPlane {
         self.0.send(Command::BindConsumer { consumer, producer });
     }
 
-    #[pyo3(signature = (consumer, *, layer, temporal=7))]
-    fn set_consumer_layer(&self, consumer: u64, layer: u8, temporal: u8) {
+    #[pyo3(signature = (consumer, *, layer, temporal=7, priority=1))]
+    fn set_consumer_layer(&self, consumer: u64, layer: u8, temporal: u8, priority: u8) {
+        self.0.send(Command::SetConsumerPriority { consumer, priority });
         self.0.send(Command::SetConsumerLayer { consumer, layer, temporal });
     }
 

@@ -211,6 +211,7 @@ impl Write {
         })?;
         if ours.transport_cc != 0 {
             session.transport_seq = transport_seq;
+            session.bandwidth.on_sent(now, transport_seq, bytes);
         }
         session.counters.packets_out += 1;
         session.counters.bytes_out += bytes as u64;

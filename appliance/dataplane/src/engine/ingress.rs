@@ -152,8 +152,11 @@ impl Engine {
         }
         layer.packets += 1;
         layer.bytes += packet.len() as u64;
-        layer.rate.add(packet.len());
         let began = !layer.flowing(now, super::producer::LAYER_SILENT);
+        if began {
+            layer.rate.restart(now);
+        }
+        layer.rate.add(packet.len());
         layer.last_packet = Some(now);
         let descriptor = (extensions.dependency_descriptor != 0)
             .then(|| view.extension(extensions.dependency_descriptor))
@@ -186,6 +189,7 @@ impl Engine {
         let (id, kind, muted) = (producer.id, producer.kind, producer.muted);
         if began {
             self.forward_all();
+            self.divide_for(belongs.producer, now);
             self.choose_layers(now, belongs.producer, false); // the packet itself may be the key frame
         }
         if muted {

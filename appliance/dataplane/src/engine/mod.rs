@@ -11,12 +11,14 @@
 //!                             └ RTP/RTCP, decrypted
 //!                                  ├ ingress ── producer, layer ── held ── forward ── consumers' sessions ── outbox
 //!                                  └ reports ── NACK, PLI, sender and receiver reports
-//! time ───────── feedback: NACK and PLI upstream, reports both ways, transport-wide feedback, consent; rooms: speakers
+//! time ─────────┬ divide: each subscriber's estimate (bandwidth) among its pictures, probes
+//!               └ feedback: NACK and PLI upstream, reports both ways, transport-wide feedback, consent; rooms: speakers
 //! ```
 //!
 //! Everything lives in arenas and refers to each other by index; `commands` alone creates and removes.
 
 pub mod arena;
+pub mod bandwidth;
 pub mod consumer;
 pub mod formats;
 pub mod forward;
@@ -31,6 +33,7 @@ pub mod snapshot;
 pub mod timeline;
 
 mod commands;
+mod divide;
 mod feedback;
 mod ice;
 mod ingress;
@@ -45,6 +48,7 @@ use crate::rtp;
 use crate::srtp::SrtpError;
 use crate::units::Time;
 use arena::{Arena, Key};
+use bandwidth::allocation::Demand;
 use consumer::Consumer;
 use formats::FormatNames;
 use held::Held;
@@ -96,6 +100,7 @@ pub struct Engine {
     events: Vec<Event>,
     dtls: Vec<(u64, Vec<u8>)>,
     nack_scratch: Vec<u16>,
+    demand_scratch: Vec<Demand>,
     /// Counters, public so that the shell adds what it alone sees.
     pub counters: Counters,
 }
@@ -120,6 +125,7 @@ impl Engine {
             events: Vec::new(),
             dtls: Vec::new(),
             nack_scratch: Vec::new(),
+            demand_scratch: Vec::new(),
             counters: Counters::default(),
         }
     }
