@@ -86,6 +86,12 @@ class Event:
         levels: list[tuple[int, float]]  # (producer, 0..1)
         dominant: int | None  # producer; at most one change a second
 
+    class SegmentationOff(Event):
+        """The kernel refuses UDP_SEGMENT: every datagram leaves singly from now on, at two to three times the cost."""
+
+        worker: int
+        message: str
+
     class WorkerFailed(Event):
         """A worker thread ended by a bug; its rooms are gone. The process should stop."""
 
@@ -100,6 +106,7 @@ AnyEvent: TypeAlias = (
     | Event.ProducerStalled
     | Event.ConsumerStarted
     | Event.Speakers
+    | Event.SegmentationOff
     | Event.WorkerFailed
 )
 
@@ -186,8 +193,10 @@ class DataPlane:
     def bind_consumer(self, consumer: int, producer: int | None) -> None:
         """Re-binding keeps SSRC, sequence and timestamp continuity and asks the new producer for a key frame."""
 
-    def set_consumer_layer(self, consumer: int, *, layer: int, temporal: int = 7) -> None:
-        """Highest layer wanted (0 = lowest). The best flowing layer not above it is sent, switched on key frames."""
+    def set_consumer_layer(self, consumer: int, *, layer: int, temporal: int = 7, priority: int = 1) -> None:
+        """Highest layer wanted (0 = lowest). The best flowing layer not above it that the session's estimate allows is
+        sent, switched on key frames. `priority` (0..255): who gets more of the estimate first, when every picture of
+        the session has its lowest layer; sound always goes before pictures."""
 
     def pause_consumer(self, consumer: int, *, paused: bool) -> None: ...
     def remove_consumer(self, consumer: int) -> None: ...
@@ -199,12 +208,15 @@ class DataPlane:
 
         {"workers": [{"worker", "port", "packets_in", "packets_out", "bytes_in", "bytes_out", "stun_in",
                       "stun_rejected", "junk", "srtp_errors", "replayed", "unknown_ids", "sessions", "rooms",
-                      "send_drops", "cpu_s"}],
+                      "send_drops", "cpu_s", "gso": bool (UDP_SEGMENT is in use)}],
          "sessions": [{"session", "connected", "address", "transport", "rtt_ms"|null, "uplink_loss", "downlink_loss",
                        "bytes_in", "bytes_out", "packets_in", "packets_out", "nacks_sent", "nacks_received",
-                       "rtx_sent", "plis_sent", "plis_received"}],
+                       "rtx_sent", "plis_sent", "plis_received", "estimate_bps"|null, "allocated_bps"}],
          "producers": [{"producer", "layers": [{"rid", "ssrc", "packets", "bytes", "bitrate_bps", "lost",
                         "flowing": bool}]}],
-         "consumers": [{"consumer", "producer"|null, "layer"|null, "packets", "bytes", "bitrate_bps", "rtx"}]}
-        Losses are shares 0..1 over the last 2 s.
+         "consumers": [{"consumer", "producer"|null, "layer"|null, "packets", "bytes", "bitrate_bps", "rtx",
+                        "paused_by_estimate": bool}]}
+        Losses are shares 0..1 over the last 2 s. estimate_bps: what the link to the client carries, null while it gives
+        no feedback and is not limited; allocated_bps: what the layers that are sent and the sound take of it. A picture
+        is paused by the estimate when not even its lowest layer fits.
         """

@@ -192,6 +192,7 @@ def test_what_was_added_is_in_the_numbers(plane: DataPlane, client: socket.socke
         "bytes": 0,
         "bitrate_bps": 0,
         "rtx": 0,
+        "paused_by_estimate": False,
     }
     plane.remove_room(1)
     numbers = wait_stats(plane, lambda n: n["workers"][0]["rooms"] == 0)

@@ -185,6 +185,8 @@ class Sfu:
                     session.room.emit(TrackStalled(session, source))
             case Event.Speakers(room=number, levels=levels, dominant=dominant):
                 self._speakers(number, levels, dominant)
+            case Event.SegmentationOff(worker=worker, message=message):
+                _log.warning("segmentation_off", worker=worker, reason=message)
             case Event.WorkerFailed(worker=worker, message=message):
                 raise DataPlaneFailedError(f"worker {worker} of the data plane failed: {message}")
 

@@ -26,6 +26,7 @@ class WorkerReading(msgspec.Struct, frozen=True):
     rooms: int
     send_drops: int
     cpu_s: float
+    gso: bool = False  # runs of datagrams leave as one message (UDP_SEGMENT)
 
 
 class SessionReading(msgspec.Struct, frozen=True):
@@ -45,6 +46,8 @@ class SessionReading(msgspec.Struct, frozen=True):
     rtx_sent: int = 0
     plis_sent: int = 0
     plis_received: int = 0
+    estimate_bps: int | None = None
+    allocated_bps: int = 0
 
 
 class LayerReading(msgspec.Struct, frozen=True):
@@ -70,6 +73,7 @@ class ConsumerReading(msgspec.Struct, frozen=True):
     bytes: int
     bitrate_bps: float
     rtx: int
+    paused_by_estimate: bool = False
 
 
 class Readings(msgspec.Struct, frozen=True):

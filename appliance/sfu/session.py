@@ -74,11 +74,16 @@ class _Consumer:
     line: NegotiatedConsumer
 
 
+# Of a camera that nobody looks at in particular; the data plane's default (_dataplane.pyi, set_consumer_layer).
+DEFAULT_PRIORITY = 1
+
+
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     width: int
     height: int
     max_fps: int
+    priority: int = DEFAULT_PRIORITY
 
 
 # Until somebody says otherwise a seat gets everything: live/ sends sizes right after the client's first `subscribe`.
@@ -192,9 +197,12 @@ class Session:
             if consumer is not None:
                 self._bind(key, consumer)
 
-    def prefer(self, seat: int, *, width: int, height: int, max_fps: int) -> None:
-        """Size in device pixels at which a seat's picture is shown; 0 × 0 pauses its video."""
-        self._wanted[seat] = _Wanted(width, height, max_fps)
+    def prefer(self, seat: int, *, width: int, height: int, max_fps: int, priority: int = DEFAULT_PRIORITY) -> None:
+        """Size in device pixels at which a seat's picture is shown; 0 × 0 pauses its video.
+
+        `priority`, 0 to 255: which picture gets a better layer first when the client's link does not carry them all.
+        """
+        self._wanted[seat] = _Wanted(width, height, max_fps, priority)
         consumer = self._consumers.get((seat, "video"))
         if consumer is not None:
             self._apply_wanted(seat, consumer)
@@ -335,7 +343,12 @@ class Session:
             track = self._bound.get((seat, "video"))
             layers = max(1, len(track.layers)) if track is not None else 1
             layer = choose_layer(width=wanted.width, height=wanted.height, layers=layers)
-            plane.set_consumer_layer(consumer.number, layer=layer, temporal=choose_temporal(wanted.max_fps))
+            plane.set_consumer_layer(
+                consumer.number,
+                layer=layer,
+                temporal=choose_temporal(wanted.max_fps),
+                priority=wanted.priority,
+            )
         plane.pause_consumer(consumer.number, paused=paused)
 
     async def _drop_transport(self, transport: Transport) -> None:

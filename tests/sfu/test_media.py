@@ -6,6 +6,7 @@ import socket
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from appliance._dataplane import Event
 from appliance.asyncio_thread import open_asyncio_thread
@@ -68,6 +69,19 @@ def test_a_failed_worker_ends_the_sfu() -> None:
             failed = Event.WorkerFailed(worker=0, message="index out of bounds")  # type: ignore[call-arg]
             with pytest.raises(DataPlaneFailedError, match="worker 0 of the data plane failed: index out of bounds"):
                 b.sfu._dispatch(failed)
+
+    trio.run(main)
+
+
+def test_a_kernel_without_segmentation_is_told_and_ends_nothing() -> None:
+    async def main() -> None:
+        async with sfu_bench() as b:
+            refused = Event.SegmentationOff(worker=0, message="Invalid argument")  # type: ignore[call-arg]
+            with capture_logs() as logs:
+                b.sfu._dispatch(refused)
+            assert [(line["event"], line["worker"], line["reason"]) for line in logs] == [
+                ("segmentation_off", 0, "Invalid argument")
+            ]
 
     trio.run(main)
 

@@ -62,6 +62,7 @@ pub enum Command {
     AddConsumer { consumer: u64, session: u64, spec: ConsumerSpec },
     BindConsumer { consumer: u64, producer: Option<u64> },
     SetConsumerLayer { consumer: u64, layer: u8, temporal: u8 },
+    SetConsumerPriority { consumer: u64, priority: u8 },
     PauseConsumer { consumer: u64, paused: bool },
     RemoveConsumer { consumer: u64 },
     RequestKeyFrame { producer: u64 },
@@ -133,6 +134,7 @@ impl Routes {
             C::RemoveProducer { producer } => self.take(Owned::Producer(producer)),
             C::BindConsumer { consumer, .. }
             | C::SetConsumerLayer { consumer, .. }
+            | C::SetConsumerPriority { consumer, .. }
             | C::PauseConsumer { consumer, .. } => self.worker(Owned::Consumer(consumer)),
             C::RemoveConsumer { consumer } => self.take(Owned::Consumer(consumer)),
         }

@@ -17,6 +17,7 @@ pub enum Event {
     ProducerStalled { producer: u64 },
     ConsumerStarted { consumer: u64, producer: u64, layer: u8 },
     Speakers { room: u64, levels: Vec<(u64, f64)>, dominant: Option<u64> },
+    SegmentationOff { worker: u32, message: String },
     WorkerFailed { worker: u32, message: String },
 }
 

@@ -1,14 +1,19 @@
-//! System calls: UDP with address information, eventfd, epoll, thread CPU time. The only file with `unsafe`.
+//! System calls: UDP with address information, eventfd, epoll, thread CPU time. This file and its own modules are the
+//! only ones with `unsafe`.
 //!
 //! Every unsafe block hands the kernel pointers into vectors that outlive the call and lengths taken from them.
 #![allow(unsafe_code)]
 
 use std::io::{Error, ErrorKind, Result};
 use std::mem::{size_of, zeroed};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use libc::{c_int, c_void};
+
+mod batch;
+
+pub use batch::{Batch, Message};
 
 /// Bytes kept of one datagram: Ethernet's 1500 and room for jumbo senders to be told apart (they are cut off and
 /// dropped). The rest of the slot is where SRTP appends.
@@ -17,8 +22,6 @@ pub const DATAGRAM: usize = 2048;
 pub const BATCH: usize = 64;
 /// Socket buffers in bytes: 0.2 s of 300 Mbit/s. The kernel doubles and then caps it by `net.core.rmem_max`.
 const SOCKET_BUFFER: c_int = 8 << 20;
-/// Room for one control message: PKTINFO of either family.
-const CONTROL: usize = 64;
 
 fn check(result: c_int) -> Result<c_int> {
     if result < 0 { Err(Error::last_os_error()) } else { Ok(result) }
@@ -228,152 +231,6 @@ fn from_kernel(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
             Some(SocketAddrV6::new(ip, u16::from_be(name.sin6_port), 0, name.sin6_scope_id).into())
         }
         _ => None,
-    }
-}
-
-/// Aligned as a control message header must be.
-#[repr(C, align(8))]
-#[derive(Clone, Copy)]
-struct Control([u8; CONTROL]);
-
-/// Memory for one `recvmmsg` or `sendmmsg`: headers, names and control messages, and for receiving the data.
-pub struct Batch {
-    data: Vec<u8>,
-    names: Vec<libc::sockaddr_storage>,
-    controls: Vec<Control>,
-    vectors: Vec<libc::iovec>,
-    headers: Vec<libc::mmsghdr>,
-}
-
-// SAFETY: the pointers in it go into its own vectors, are set anew by every call and read by that call only.
-unsafe impl Send for Batch {}
-
-impl Batch {
-    /// For receiving.
-    pub fn for_receiving() -> Self {
-        Self { data: vec![0; BATCH * DATAGRAM], ..Self::for_sending() }
-    }
-
-    /// For sending.
-    pub fn for_sending() -> Self {
-        Self {
-            data: Vec::new(),
-            names: vec![unsafe { zeroed() }; BATCH],
-            controls: vec![Control([0; CONTROL]); BATCH],
-            vectors: vec![unsafe { zeroed() }; BATCH],
-            headers: vec![unsafe { zeroed() }; BATCH],
-        }
-    }
-
-    /// Takes up to `BATCH` datagrams without blocking. Errors: whatever the kernel reports but "nothing there".
-    pub fn receive(&mut self, socket: &Udp) -> Result<usize> {
-        for i in 0..BATCH {
-            let start = &mut self.data[i * DATAGRAM];
-            self.vectors[i] = libc::iovec { iov_base: (&raw mut *start).cast(), iov_len: DATAGRAM };
-            let header = &mut self.headers[i].msg_hdr;
-            header.msg_name = (&raw mut self.names[i]).cast();
-            header.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-            header.msg_iov = &raw mut self.vectors[i];
-            header.msg_iovlen = 1;
-            header.msg_control = (&raw mut self.controls[i]).cast();
-            header.msg_controllen = CONTROL;
-            header.msg_flags = 0;
-        }
-        let flags = libc::MSG_DONTWAIT;
-        let headers = self.headers.as_mut_ptr();
-        let count =
-            unsafe { libc::recvmmsg(socket.raw(), headers, BATCH as u32, flags, std::ptr::null_mut()) };
-        match check(count) {
-            Ok(count) => Ok(count as usize),
-            Err(error) if error.kind() == ErrorKind::WouldBlock || error.kind() == ErrorKind::Interrupted => {
-                Ok(0)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Datagram `i` of the last `receive`: (our address, the peer's, bytes). None if it was cut off or came without
-    /// addresses.
-    pub fn datagram(&mut self, i: usize, socket: &Udp) -> Option<(IpAddr, SocketAddr, &mut [u8])> {
-        let header = &self.headers[i];
-        if header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
-            return None;
-        }
-        let remote = from_kernel(&self.names[i])?;
-        let local = local_of(&header.msg_hdr).unwrap_or(socket.bound.ip());
-        let len = (header.msg_len as usize).min(DATAGRAM);
-        Some((local, remote, &mut self.data[i * DATAGRAM..i * DATAGRAM + len]))
-    }
-
-    /// Gives up to `BATCH` datagrams to the kernel: (our address, the peer's, bytes). Returns how many it took. Errors:
-    /// why it did not take the first one.
-    pub fn send(&mut self, socket: &Udp, datagrams: &[(IpAddr, SocketAddr, &[u8])]) -> Result<usize> {
-        let count = datagrams.len().min(BATCH);
-        for (i, (local, remote, bytes)) in datagrams[..count].iter().enumerate() {
-            let (name, length) = to_kernel(*remote);
-            self.names[i] = name;
-            self.vectors[i] =
-                libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-            let header = &mut self.headers[i].msg_hdr;
-            header.msg_name = (&raw mut self.names[i]).cast();
-            header.msg_namelen = length;
-            header.msg_iov = &raw mut self.vectors[i];
-            header.msg_iovlen = 1;
-            header.msg_control = (&raw mut self.controls[i]).cast();
-            header.msg_controllen = CONTROL;
-            header.msg_controllen = write_local(header, *local);
-        }
-        let headers = self.headers.as_mut_ptr();
-        let sent = unsafe { libc::sendmmsg(socket.raw(), headers, count as u32, libc::MSG_DONTWAIT) };
-        check(sent).map(|sent| sent as usize)
-    }
-}
-
-fn local_of(header: &libc::msghdr) -> Option<IpAddr> {
-    let mut message = unsafe { libc::CMSG_FIRSTHDR(header) };
-    while let Some(control) = unsafe { message.as_ref() } {
-        let data = unsafe { libc::CMSG_DATA(message) };
-        match (control.cmsg_level, control.cmsg_type) {
-            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                let info = unsafe { data.cast::<libc::in_pktinfo>().read_unaligned() };
-                return Some(Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes()).into());
-            }
-            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                let info = unsafe { data.cast::<libc::in6_pktinfo>().read_unaligned() };
-                return Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
-            }
-            _ => message = unsafe { libc::CMSG_NXTHDR(header, message) },
-        }
-    }
-    None
-}
-
-/// Writes the address to send from as the only control message of `header`; returns the length of all of them. The
-/// interface is left to the routing table.
-fn write_local(header: &libc::msghdr, local: IpAddr) -> usize {
-    let message = unsafe { libc::CMSG_FIRSTHDR(header) };
-    let put = |level: c_int, kind: c_int, size: usize, write: &dyn Fn(*mut u8)| unsafe {
-        (*message).cmsg_level = level;
-        (*message).cmsg_type = kind;
-        (*message).cmsg_len = libc::CMSG_LEN(size as u32) as usize;
-        write(libc::CMSG_DATA(message));
-        libc::CMSG_SPACE(size as u32) as usize
-    };
-    match local {
-        IpAddr::V4(ip) => {
-            let mut info: libc::in_pktinfo = unsafe { zeroed() };
-            info.ipi_spec_dst.s_addr = u32::from_ne_bytes(ip.octets());
-            put(libc::IPPROTO_IP, libc::IP_PKTINFO, size_of::<libc::in_pktinfo>(), &|data| unsafe {
-                data.cast::<libc::in_pktinfo>().write_unaligned(info);
-            })
-        }
-        IpAddr::V6(ip) => {
-            let mut info: libc::in6_pktinfo = unsafe { zeroed() };
-            info.ipi6_addr.s6_addr = ip.octets();
-            put(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, size_of::<libc::in6_pktinfo>(), &|data| unsafe {
-                data.cast::<libc::in6_pktinfo>().write_unaligned(info);
-            })
-        }
     }
 }
 

@@ -14,7 +14,9 @@ fn replies_leave_from_the_address_that_was_asked() {
     assert_eq!((local, remote, &*bytes), (asked.ip(), client.local_addr().unwrap(), &b"hello"[..]));
     assert_eq!(inbox.receive(&server).unwrap(), 0);
     assert_eq!(
-        Batch::for_sending().send(&server, &[(local, remote, b"one"), (local, remote, b"two")]).unwrap(),
+        Batch::for_sending()
+            .send(&server, &[b"one", b"two"].map(|bytes| Message::datagram(local, remote, bytes)))
+            .unwrap(),
         2
     );
     let mut buffer = [0; 16];

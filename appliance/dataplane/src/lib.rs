@@ -3,7 +3,7 @@
 //! ```text
 //! python  ── commands ──▶ worker ──▶ engine (sans-IO) ◀── parsers: stun srtp rtp rtcp codec …
 //!         ◀── events ───    │            nack packet_cache transport_feedback speaker
-//!                           └ io (UDP, eventfd, epoll), tcp (RFC 4571)
+//!                           └ sender (UDP_SEGMENT), io (UDP, eventfd, epoll), tcp (RFC 4571)
 //! ```
 //!
 //! The engine owns who may send what to whom; the parsers know bytes and nothing else; `io` is the only file with
@@ -20,6 +20,7 @@ pub mod nack;
 pub mod packet_cache;
 pub mod rtcp;
 pub mod rtp;
+pub mod sender;
 pub mod speaker;
 pub mod srtp;
 pub mod stats;

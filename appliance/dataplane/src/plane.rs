@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::command::{Command, Routes};
 use crate::event::Mailbox;
 use crate::stats::StatsBoard;
-use crate::worker::{self, BindError, Sockets, WorkerHandle};
+use crate::worker::{self, BindError, Sending, Sockets, WorkerHandle};
 
 /// Why the data plane did not start.
 #[derive(Debug)]
@@ -38,6 +38,18 @@ impl DataPlane {
         tcp: bool,
         max_sessions: usize,
     ) -> Result<Self, StartError> {
+        Self::start_with(hosts, port, workers, tcp, max_sessions, Sending::default())
+    }
+
+    /// The same, sending in another way than the one that ships.
+    pub fn start_with(
+        hosts: &[IpAddr],
+        port: u16,
+        workers: usize,
+        tcp: bool,
+        max_sessions: usize,
+        sending: Sending,
+    ) -> Result<Self, StartError> {
         let mut bound = Vec::new();
         for index in 0..workers {
             let port = if port == 0 { 0 } else { port + index as u16 };
@@ -48,7 +60,7 @@ impl DataPlane {
         let ports = bound.iter().map(Sockets::port).collect();
         let mut handles = Vec::new();
         for (index, sockets) in bound.into_iter().enumerate() {
-            match worker::start(index, sockets, max_sessions, mailbox.clone(), stats.clone()) {
+            match worker::start(index, sockets, max_sessions, sending, mailbox.clone(), stats.clone()) {
                 Ok(handle) => handles.push(handle),
                 Err(error) => {
                     handles.iter_mut().for_each(WorkerHandle::stop);

@@ -91,6 +91,7 @@ enum Event {
     ProducerStalled { producer: u64 },
     ConsumerStarted { consumer: u64, producer: u64, layer: u8 },
     Speakers { room: u64, levels: Vec<(u64, f64)>, dominant: Option<u64> },
+    SegmentationOff { worker: u32, message: String },
     WorkerFailed { worker: u32, message: String },
 }
 
@@ -112,6 +113,7 @@ impl From<event::Event> for Event {
                 Self::ConsumerStarted { consumer, producer, layer }
             }
             E::Speakers { room, levels, dominant } => Self::Speakers { room, levels, dominant },
+            E::SegmentationOff { worker, message } => Self::SegmentationOff { worker, message },
             E::WorkerFailed { worker, message } => Self::WorkerFailed { worker, message },
         }
     }
@@ -304,8 +306,9 @@ impl DataPlane {
         self.0.send(Command::BindConsumer { consumer, producer });
     }
 
-    #[pyo3(signature = (consumer, *, layer, temporal=7))]
-    fn set_consumer_layer(&self, consumer: u64, layer: u8, temporal: u8) {
+    #[pyo3(signature = (consumer, *, layer, temporal=7, priority=1))]
+    fn set_consumer_layer(&self, consumer: u64, layer: u8, temporal: u8, priority: u8) {
+        self.0.send(Command::SetConsumerPriority { consumer, priority });
         self.0.send(Command::SetConsumerLayer { consumer, layer, temporal });
     }
 

@@ -1,7 +1,7 @@
 //! One thread per worker: waits for sockets, commands and timers, feeds the engine, sends what it wants sent.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,14 +16,17 @@ use crate::engine::path::Path;
 use crate::engine::snapshot::WorkerNumbers;
 use crate::event::{Event, Mailbox};
 use crate::io::{BATCH, Batch, EventFd, Poller, Ready, Udp, listen_tcp, thread_cpu_s};
+use crate::sender::Sender;
 use crate::stats::StatsBoard;
 use crate::tcp::{FIRST_CONNECTION, TcpConnections};
 use crate::units::Time;
 
 /// Batches taken from one socket before the others, the commands and the timers get their turn: 512 packets.
 const BATCHES: usize = 8;
-/// Datagrams that may pile up in the outbox while a batch is worked off; a fan-out to 500 is more than one batch.
-const FLUSH_AT: usize = 512;
+/// Bytes that may pile up in the outbox before they are sent: 20 frames of 12 kB, which the second-level cache holds.
+const FLUSH_AT: usize = 256 << 10;
+/// Later than everything.
+const ALWAYS: Time = Time(u64::MAX);
 /// How often numbers and idle TCP connections are looked at.
 const SECOND: Duration = Duration::from_secs(1);
 /// Seconds from NTP's epoch, 1900, to Unix's (RFC 5905 §6).
@@ -33,9 +36,20 @@ const COMMANDS: u64 = 0;
 const FIRST_UDP: u64 = 1;
 const FIRST_LISTENER: u64 = 256;
 
-/// Our address, the peer's, bytes.
-type Datagram<'a> = (IpAddr, SocketAddr, &'a [u8]);
-const NOWHERE: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
+/// How a worker sends. The defaults are what ships; the others are there to be compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sending {
+    /// Packets of one size for one path leave as one message (UDP_SEGMENT), as long as the kernel takes it.
+    pub segment: bool,
+    /// A picture's packets are held until the rest of it is here, at most a millisecond.
+    pub hold: bool,
+}
+
+impl Default for Sending {
+    fn default() -> Self {
+        Self { segment: true, hold: true }
+    }
+}
 
 /// The sockets of one worker, bound to one port number.
 pub struct Sockets {
@@ -128,6 +142,7 @@ pub fn start(
     index: usize,
     sockets: Sockets,
     max_sessions: usize,
+    sending: Sending,
     mailbox: Arc<Mailbox>,
     stats: Arc<StatsBoard>,
 ) -> io::Result<WorkerHandle> {
@@ -137,7 +152,8 @@ pub fn start(
         woken: AtomicBool::new(false),
         stop: AtomicBool::new(false),
     });
-    let mut worker = Worker::new(index, sockets, max_sessions, mailbox.clone(), stats, shared.clone())?;
+    let mut worker =
+        Worker::new(index, sockets, max_sessions, sending, mailbox.clone(), stats, shared.clone())?;
     let name = format!("media-{index}");
     let body = move || guard(index, &mailbox, || worker.run());
     let thread = std::thread::Builder::new().name(name).spawn(body)?;
@@ -171,7 +187,7 @@ struct Worker {
     started: Instant,
     next_second: Time,
     inbox: Batch,
-    sender: Batch,
+    sender: Sender,
 }
 
 impl Worker {
@@ -179,6 +195,7 @@ impl Worker {
         index: usize,
         sockets: Sockets,
         max_sessions: usize,
+        sending: Sending,
         mailbox: Arc<Mailbox>,
         stats: Arc<StatsBoard>,
         shared: Arc<Inbox>,
@@ -208,8 +225,11 @@ impl Worker {
             started: Instant::now(),
             next_second: Time(0),
             inbox: Batch::for_receiving(),
-            sender: Batch::for_sending(),
+            sender: Sender::new(sending.segment),
         };
+        if !sending.hold {
+            worker.engine.forward_eagerly();
+        }
         worker.each_second(Time(0)); // so that `stats` names the port from the start
         Ok(worker)
     }
@@ -233,6 +253,7 @@ impl Worker {
             }
             self.shared.woken.store(false, Ordering::Release);
             while let Some(command) = self.shared.commands.pop() {
+                self.forward(ALWAYS);
                 self.engine.handle_command(now, command);
             }
             for event in &ready {
@@ -245,8 +266,11 @@ impl Worker {
                     token => self.serve_connection(now, token, event),
                 }
             }
-            self.engine.handle_timer(now);
-            self.flush();
+            if self.engine.timer_is_due(now) {
+                self.forward(ALWAYS);
+                self.engine.handle_timer(now);
+            }
+            self.forward(now);
             if now >= self.next_second {
                 self.each_second(now);
             }
@@ -275,11 +299,11 @@ impl Worker {
                     }
                     None => self.engine.counters.junk += 1,
                 }
-                if self.engine.outbox().len() >= FLUSH_AT {
+                if self.engine.written().bytes() >= FLUSH_AT {
                     self.flush();
                 }
             }
-            self.flush();
+            self.forward(now);
             if count < BATCH {
                 break;
             }
@@ -298,45 +322,30 @@ impl Worker {
         let (engine, path) = (&mut self.engine, Path::Tcp { connection: token, remote });
         let open = self.tcp.read(token, |bytes| engine.handle_packet(now, path, bytes));
         if !open {
+            self.forward(ALWAYS);
             self.engine.handle_connection_closed(path);
+        }
+        self.forward(now);
+    }
+
+    /// Forwards what is due, in pieces that the outbox holds, and sends it.
+    fn forward(&mut self, now: Time) {
+        while self.engine.forward_due(now, FLUSH_AT) {
+            self.flush();
         }
         self.flush();
     }
 
     /// Sends what waits in the outbox, hands events and DTLS over.
     fn flush(&mut self) {
-        let Self { engine, udp, tcp, poller, sender, mailbox, .. } = self;
-        let (mut packets, mut bytes, mut drops) = (0u64, 0u64, 0u64);
-        let outbox = engine.outbox();
-        if !outbox.is_empty() {
-            let mut run: [Datagram<'_>; BATCH] = [(Ipv4Addr::UNSPECIFIED.into(), NOWHERE, &[]); BATCH];
-            let (mut count, mut run_socket) = (0, 0);
-            for (path, datagram) in outbox.iter() {
-                packets += 1;
-                bytes += datagram.len() as u64;
-                match path {
-                    Path::Udp { socket, local, remote } => {
-                        if count > 0 && (socket != run_socket || count == BATCH) {
-                            drops += send_run(sender, &udp[usize::from(run_socket)], &run[..count]);
-                            count = 0;
-                        }
-                        run_socket = socket;
-                        run[count] = (local, remote, datagram);
-                        count += 1;
-                    }
-                    Path::Tcp { connection, .. } => {
-                        drops += u64::from(!tcp.send(connection, datagram, poller));
-                    }
-                }
-            }
-            if count > 0 {
-                drops += send_run(sender, &udp[usize::from(run_socket)], &run[..count]);
-            }
-            outbox.clear();
+        let Self { index, engine, udp, tcp, poller, sender, mailbox, .. } = self;
+        let sent = sender.send(engine.written(), udp, tcp, poller);
+        engine.counters.packets_out += sent.packets;
+        engine.counters.bytes_out += sent.bytes;
+        engine.counters.send_drops += sent.drops;
+        if let Some(error) = sender.take_refusal() {
+            mailbox.post(Event::SegmentationOff { worker: *index as u32, message: error.to_string() });
         }
-        engine.counters.packets_out += packets - drops;
-        engine.counters.bytes_out += bytes;
-        engine.counters.send_drops += drops;
         for event in engine.take_events() {
             mailbox.post(event);
         }
@@ -353,31 +362,11 @@ impl Worker {
             worker: self.index as u32,
             port: self.port,
             cpu_s: thread_cpu_s(),
+            gso: self.sender.segments(),
             ..WorkerNumbers::default()
         };
         self.stats.post(self.index, self.engine.snapshot(now, numbers));
     }
-}
-
-/// Sends a run of datagrams of one socket; returns how many the kernel refused. One bad destination costs only its own
-/// datagram; a full socket buffer costs the rest of the run.
-fn send_run(sender: &mut Batch, socket: &Udp, run: &[Datagram<'_>]) -> u64 {
-    let (mut at, mut drops) = (0, 0);
-    while at < run.len() {
-        match sender.send(socket, &run[at..]) {
-            Ok(count) => at += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                drops += (run.len() - at) as u64;
-                break;
-            }
-            Err(_) => {
-                drops += 1;
-                at += 1;
-            }
-        }
-    }
-    drops
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::units::Time;
 impl Engine {
     /// Applies one command. One that names an unknown id, or an id that is taken, changes nothing and is counted.
     pub fn handle_command(&mut self, now: Time, command: Command) {
+        self.forward_all(); // what arrived before it is not touched by it
         if self.try_command(now, command).is_none() {
             self.counters.unknown_ids += 1;
         }
@@ -72,8 +73,16 @@ impl Engine {
             Command::SetConsumerLayer { consumer, layer, temporal } => {
                 let consumer = self.consumers.get_mut(self.consumers.key(consumer)?)?;
                 (consumer.wanted_layer, consumer.wanted_temporal) = (layer, temporal);
-                let producer = consumer.producer;
+                let (producer, session) = (consumer.producer, consumer.session);
+                self.divide(now, session);
                 self.rechoose(now, producer)
+            }
+            Command::SetConsumerPriority { consumer, priority } => {
+                let consumer = self.consumers.get_mut(self.consumers.key(consumer)?)?;
+                consumer.priority = priority;
+                let session = consumer.session;
+                self.divide(now, session);
+                Some(())
             }
             Command::PauseConsumer { consumer, paused } => {
                 let consumer = self.consumers.get_mut(self.consumers.key(consumer)?)?;
@@ -82,7 +91,8 @@ impl Engine {
                     consumer.announce = true;
                     consumer.stop();
                 }
-                let producer = consumer.producer;
+                let (producer, session) = (consumer.producer, consumer.session);
+                self.divide(now, session);
                 self.rechoose(now, producer)
             }
             Command::RemoveConsumer { consumer } => self.remove_consumer(consumer),
@@ -240,8 +250,12 @@ impl Engine {
         }
         consumer.stop();
         consumer.announce = true;
+        let receiver = consumer.session;
         if let Some(bound) = bound {
             self.producers.get_mut(bound)?.consumers.push(key);
+        }
+        self.divide(now, receiver);
+        if let Some(bound) = bound {
             self.choose_layers(now, bound, true);
         }
         (producer.is_none() || bound.is_some()).then_some(())

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::arena::Key;
+use super::bandwidth::allocation::Grant;
 use super::forward::Incoming;
 use super::producer::{Layer, Producer, Rate};
 use super::retransmit::Retransmissions;
@@ -36,6 +37,12 @@ pub struct Consumer {
     pub producer: Option<Key<Producer>>,
     /// Gets nothing for now.
     pub paused: bool,
+    /// Who gets more of the session's estimate first: higher goes first.
+    pub priority: u8,
+    /// What the session's estimate allows.
+    pub grant: Grant,
+    /// It allows no more until then.
+    pub hold_until: Time,
     /// Highest layer wanted.
     pub wanted_layer: u8,
     /// Highest temporal layer wanted.
@@ -72,6 +79,9 @@ pub struct Consumer {
     pub next_report: Time,
 }
 
+/// Of a camera that nobody looks at in particular (MEDIA-NOTES §4: screen share 255, video 1).
+pub const DEFAULT_PRIORITY: u8 = 1;
+
 /// How a start is placed on the timeline: no further from the clock than this, else the reports are not believed.
 const PLAUSIBLE: Duration = Duration::from_secs(3);
 
@@ -86,6 +96,9 @@ impl Consumer {
             spec,
             producer: None,
             paused: false,
+            priority: DEFAULT_PRIORITY,
+            grant: Grant::UpTo(u8::MAX),
+            hold_until: Time(0),
             wanted_layer: u8::MAX,
             wanted_temporal: 7,
             temporal: 7,
@@ -108,8 +121,21 @@ impl Consumer {
 
     /// Whether a packet of `layer` is of any use now; `key_frame`: a decoder can start at it.
     pub fn wants(&self, layer: u8, key_frame: bool) -> bool {
-        !self.paused
+        self.is_on()
             && (self.current == Some(layer) || (self.target == layer && (key_frame || self.is_audio())))
+    }
+
+    /// Neither the caller nor the estimate has paused it.
+    pub fn is_on(&self) -> bool {
+        !self.paused && self.grant != Grant::Paused
+    }
+
+    /// Highest layer that is wanted and allowed.
+    pub fn allowed_layer(&self) -> u8 {
+        match self.grant {
+            Grant::Paused => 0,
+            Grant::UpTo(layer) => layer.min(self.wanted_layer),
+        }
     }
 
     fn is_audio(&self) -> bool {
@@ -118,7 +144,7 @@ impl Consumer {
 
     /// Whether the consumer waits for a key frame of its target layer.
     pub fn waits(&self) -> bool {
-        !self.paused && self.producer.is_some() && self.current != Some(self.target)
+        self.is_on() && self.producer.is_some() && self.current != Some(self.target)
     }
 
     /// Packets sent since the last call, which comes with a receiver report.

@@ -34,6 +34,7 @@ impl Engine {
             if session.keys.is_none() || session.paths.selected().is_none() {
                 continue;
             }
+            self.tick_bandwidth(now, key);
             self.requests(now, key);
             self.transport_feedback(now, key);
             let Some(session) = self.sessions.get_mut(key) else { continue };
@@ -196,7 +197,7 @@ impl Engine {
         let mut waiting = 0u64;
         for consumer in &producer.consumers {
             let Some(consumer) = self.consumers.get_mut(*consumer) else { continue };
-            consumer.target = producer.choose_layer(now, consumer.wanted_layer);
+            consumer.target = producer.choose_layer(now, consumer.allowed_layer());
             let sends = ask && self.sessions.get(consumer.session).is_some_and(|s| s.keys.is_some());
             if sends && consumer.waits() {
                 waiting |= 1 << consumer.target.min(63);

@@ -150,6 +150,11 @@ impl PayloadTable {
         }
     }
 
+    /// The first payload type for retransmissions of pictures: padding goes out under it.
+    pub fn padding_payload_type(&self) -> Option<u8> {
+        self.media.iter().find_map(|m| m.rtx_payload_type)
+    }
+
     /// How this session names a format of another session.
     pub fn by_format(&self, format: FormatId) -> Option<MediaFormat> {
         self.media.iter().find(|m| m.format == format).copied()

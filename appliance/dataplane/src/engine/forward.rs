@@ -1,4 +1,5 @@
-//! From one packet in the clear to one encrypted packet of a consumer: header written anew, payload copied once.
+//! From one packet in the clear to one encrypted packet of a consumer: header written anew, payload encrypted out of
+//! the shared plaintext, or copied once where it must differ.
 
 use super::consumer::{Consumer, Output};
 use super::formats::{ExtensionIds, MediaFormat};
@@ -16,6 +17,8 @@ pub struct Incoming<'a> {
     pub view: RtpView<'a>,
     /// Extended sequence number.
     pub seq: u64,
+    /// Newest one of the layer when the packet arrived.
+    pub highest: u64,
     /// Its format at the publisher.
     pub format: MediaFormat,
     /// What its payload says.
@@ -184,26 +187,42 @@ impl Write {
         };
         let payload = if self.hollow { &[] } else { packet.view.payload() };
         let mut picture = None;
+        // Picture ids are written anew only behind a switch of the source; until then, and for every other codec, the
+        // payload is encrypted out of the shared plaintext
+        let vp8 = packet.format.codec == Codec::Vp8;
+        let shared =
+            self.original.is_none() && (!vp8 || (source.picture_offset, source.tl0_offset) == (0, 0));
         let bytes = outbox.push_with(path, payload.len() + MARGIN, |buffer| {
             let mut len = header.write(buffer).ok()?;
+            if shared {
+                picture = vp8.then(|| picture_of(payload)).flatten();
+                return keys.tx.protect_rtp_from(buffer, len, payload).ok();
+            }
             if let Some(original) = self.original {
                 buffer.get_mut(len..len + 2)?.copy_from_slice(&original.to_be_bytes());
                 len += 2;
             }
             let body = buffer.get_mut(len..len + payload.len())?;
             body.copy_from_slice(payload);
-            if packet.format.codec == Codec::Vp8 {
+            if vp8 {
                 picture = rewrite_vp8(body, source);
             }
             keys.tx.protect_rtp(buffer, len + payload.len()).ok()
         })?;
         if ours.transport_cc != 0 {
             session.transport_seq = transport_seq;
+            session.bandwidth.on_sent(now, transport_seq, bytes);
         }
         session.counters.packets_out += 1;
         session.counters.bytes_out += bytes as u64;
         Some(Written { bytes, picture })
     }
+}
+
+/// VP8 picture id and TL0PICIDX of a payload.
+fn picture_of(payload: &[u8]) -> Option<(u16, u8)> {
+    let descriptor = vp8::Descriptor::parse_untrusted(payload)?;
+    Some((descriptor.picture_id?, descriptor.tl0_pic_idx.unwrap_or(0)))
 }
 
 fn rewrite_vp8(payload: &mut [u8], source: &Source) -> Option<(u16, u8)> {

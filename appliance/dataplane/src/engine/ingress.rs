@@ -4,7 +4,7 @@ use super::Engine;
 use super::arena::Key;
 use super::consumer::Consumer;
 use super::formats::{ExtensionIds, MediaFormat, PayloadKind};
-use super::forward::{self, Incoming, Offer};
+use super::forward::{self, Incoming};
 use super::producer::Producer;
 use super::session::{MAX_SSRCS, Session, SsrcUse};
 use crate::codec;
@@ -152,8 +152,11 @@ impl Engine {
         }
         layer.packets += 1;
         layer.bytes += packet.len() as u64;
-        layer.rate.add(packet.len());
         let began = !layer.flowing(now, super::producer::LAYER_SILENT);
+        if began {
+            layer.rate.restart(now);
+        }
+        layer.rate.add(packet.len());
         layer.last_packet = Some(now);
         let descriptor = (extensions.dependency_descriptor != 0)
             .then(|| view.extension(extensions.dependency_descriptor))
@@ -182,40 +185,25 @@ impl Engine {
             // RFC 6464 §3: V flag, then the level in −dBov
             room.speakers.on_level(now, producer.id, level & 0x7f);
         }
-        let generation = layer.generation;
+        let (generation, highest) = (layer.generation, layer.highest.unwrap_or(seq));
+        let (id, kind, muted) = (producer.id, producer.kind, producer.muted);
         if began {
+            self.forward_all();
+            self.divide_for(belongs.producer, now);
             self.choose_layers(now, belongs.producer, false); // the packet itself may be the key frame
         }
-        let packet =
-            Incoming { view, seq, format, frame, producer: 0, layer: belongs.layer, generation, extensions };
-        self.forward(now, belongs.producer, packet);
-    }
-
-    /// Offers a packet to everybody who is bound to its producer.
-    fn forward(&mut self, now: Time, key: Key<Producer>, mut packet: Incoming<'_>) {
-        let Some(producer) = self.producers.get(key) else { return };
-        if producer.muted {
+        if muted {
             return;
         }
-        packet.producer = producer.id;
-        for consumer_key in &producer.consumers {
-            let Some(consumer) = self.consumers.get_mut(*consumer_key) else { continue };
-            let Some(session) = self.sessions.get_mut(consumer.session) else { continue };
-            let offer = forward::offer(now, &packet, &producer.layers, consumer, session, &mut self.outbox);
-            if offer != Offer::Started {
-                continue;
-            }
-            if std::mem::take(&mut consumer.announce) {
-                let (producer, layer) = (producer.id, packet.layer);
-                self.events.push(Event::ConsumerStarted { consumer: consumer.id, producer, layer });
-            }
-            replay(now, &packet, producer, consumer, session, &mut self.outbox);
-        }
+        let layer = belongs.layer;
+        let packet =
+            Incoming { view, seq, highest, format, frame, producer: id, layer, generation, extensions };
+        self.held.push(now, belongs.producer, kind, &packet);
     }
 }
 
 /// The rest of a frame that was received before its first packet, which came as a repair.
-fn replay(
+pub(super) fn replay(
     now: Time,
     first: &Incoming<'_>,
     producer: &Producer,
@@ -224,7 +212,7 @@ fn replay(
     outbox: &mut super::outbox::Outbox,
 ) {
     let layer = &producer.layers[usize::from(first.layer)];
-    for seq in first.seq + 1..=layer.highest.unwrap_or(0) {
+    for seq in first.seq + 1..=first.highest {
         let Some(view) = layer.cache.get(now, seq).and_then(|p| RtpView::parse_untrusted(p).ok()) else {
             continue;
         };

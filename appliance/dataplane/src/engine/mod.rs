@@ -2,23 +2,27 @@
 //!
 //! In go datagrams, commands and the time; out come datagrams, DTLS for the caller, and events. No socket, no clock, no
 //! randomness, no thread. The caller mutates once (`handle_packet`, `handle_command`, `handle_connection_closed`,
-//! `handle_timer`) and then drains `outbox`, `take_events` and `take_dtls`.
+//! `handle_timer`) and then drains `outbox`, `take_events` and `take_dtls`; or, in pieces and without breaking frames
+//! apart, `forward_due` and `written`.
 //!
 //! ```text
 //! datagram ─ demux (RFC 7983) ┬ STUN ── ice        who may send from where
 //!                             ├ DTLS ── to the caller, from validated paths only
 //!                             └ RTP/RTCP, decrypted
-//!                                  ├ ingress ── producer, layer ── forward ── consumers' sessions ── outbox
+//!                                  ├ ingress ── producer, layer ── held ── forward ── consumers' sessions ── outbox
 //!                                  └ reports ── NACK, PLI, sender and receiver reports
-//! time ───────── feedback: NACK and PLI upstream, reports both ways, transport-wide feedback, consent; rooms: speakers
+//! time ─────────┬ divide: each subscriber's estimate (bandwidth) among its pictures, probes
+//!               └ feedback: NACK and PLI upstream, reports both ways, transport-wide feedback, consent; rooms: speakers
 //! ```
 //!
 //! Everything lives in arenas and refers to each other by index; `commands` alone creates and removes.
 
 pub mod arena;
+pub mod bandwidth;
 pub mod consumer;
 pub mod formats;
 pub mod forward;
+pub mod held;
 pub mod outbox;
 pub mod path;
 pub mod producer;
@@ -29,6 +33,7 @@ pub mod snapshot;
 pub mod timeline;
 
 mod commands;
+mod divide;
 mod feedback;
 mod ice;
 mod ingress;
@@ -43,8 +48,10 @@ use crate::rtp;
 use crate::srtp::SrtpError;
 use crate::units::Time;
 use arena::{Arena, Key};
+use bandwidth::allocation::Demand;
 use consumer::Consumer;
 use formats::FormatNames;
+use held::Held;
 use outbox::Outbox;
 use path::Path;
 use producer::Producer;
@@ -88,10 +95,12 @@ pub struct Engine {
     max_sessions: usize,
     next_tick: Time,
     ticks: u64,
+    held: Held,
     outbox: Outbox,
     events: Vec<Event>,
     dtls: Vec<(u64, Vec<u8>)>,
     nack_scratch: Vec<u16>,
+    demand_scratch: Vec<Demand>,
     /// Counters, public so that the shell adds what it alone sees.
     pub counters: Counters,
 }
@@ -111,10 +120,12 @@ impl Engine {
             max_sessions,
             next_tick: Time(0),
             ticks: 0,
+            held: Held::default(),
             outbox: Outbox::default(),
             events: Vec::new(),
             dtls: Vec::new(),
             nack_scratch: Vec::new(),
+            demand_scratch: Vec::new(),
             counters: Counters::default(),
         }
     }
@@ -165,6 +176,7 @@ impl Engine {
 
     /// A TCP connection ended.
     pub fn handle_connection_closed(&mut self, path: Path) {
+        self.forward_all();
         let Some(key) = self.paths.remove(&path) else { return };
         let Some(session) = self.sessions.get_mut(key) else { return };
         match session.paths.forget(path) {
@@ -174,16 +186,28 @@ impl Engine {
         }
     }
 
-    /// When `handle_timer` has something to do; None while the engine is empty.
+    /// When `handle_timer` or `forward_due` has something to do; None while the engine is empty.
     pub fn next_timer(&self) -> Option<Time> {
-        (!self.sessions.is_empty()).then_some(self.next_tick)
+        let tick = (!self.sessions.is_empty()).then_some(self.next_tick);
+        [tick, self.held.deadline()].into_iter().flatten().min()
+    }
+
+    /// Whether `handle_timer` would do anything.
+    pub fn timer_is_due(&self, now: Time) -> bool {
+        !self.sessions.is_empty() && now >= self.next_tick
+    }
+
+    /// Forwards each packet as it comes, holding none for the rest of its frame.
+    pub fn forward_eagerly(&mut self) {
+        self.held.eager = true;
     }
 
     /// Does what is due.
     pub fn handle_timer(&mut self, now: Time) {
-        if self.sessions.is_empty() || now < self.next_tick {
+        if !self.timer_is_due(now) {
             return;
         }
+        self.forward_all();
         self.next_tick = now + TICK;
         self.ticks += 1;
         self.tick_sessions(now);
@@ -199,8 +223,14 @@ impl Engine {
         self.paths.contains_key(path)
     }
 
-    /// Datagrams to send; the caller clears it.
+    /// Datagrams to send, those of all packets so far; the caller clears it.
     pub fn outbox(&mut self) -> &mut Outbox {
+        self.forward_all();
+        &mut self.outbox
+    }
+
+    /// Datagrams to send, without those of packets that are held; the caller clears it.
+    pub fn written(&mut self) -> &mut Outbox {
         &mut self.outbox
     }
 

@@ -68,6 +68,7 @@ pub struct Rate {
     since: Time,
     bytes: u64,
     bps: u64,
+    before: u64,
 }
 
 impl Rate {
@@ -80,10 +81,22 @@ impl Rate {
     pub fn bps(&mut self, now: Time) -> u64 {
         let span = now - self.since;
         if span >= Duration::from_secs(1) {
+            self.before = self.bps;
             self.bps = (self.bytes as f64 * 8.0 / span.as_secs_f64()) as u64;
             (self.since, self.bytes) = (now, 0);
         }
         self.bps
+    }
+
+    /// Begins anew: the stream does.
+    pub fn restart(&mut self, now: Time) {
+        *self = Self { since: now, ..Self::default() };
+    }
+
+    /// What to reserve for it, in bits per second: the higher of the last two windows. None before there is one.
+    pub fn cost_bps(&mut self, now: Time) -> Option<f64> {
+        let bps = self.bps(now).max(self.before);
+        (bps > 0).then_some(bps as f64)
     }
 }
 

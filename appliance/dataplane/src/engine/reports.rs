@@ -13,6 +13,7 @@ use super::timeline::{Report, middle};
 use crate::codec::FrameInfo;
 use crate::rtcp::{Packet, ReportBlock, parse_untrusted};
 use crate::rtp::RtpView;
+use crate::transport_feedback::Feedback;
 use crate::units::{Time, extend_seq};
 
 impl Engine {
@@ -43,6 +44,21 @@ impl Engine {
                             break;
                         }
                         self.repeat(now, consumer, sequence);
+                    }
+                }
+                Packet::TransportFeedback { body, .. } => {
+                    let Some(session) = self.sessions.get_mut(key) else { continue };
+                    match Feedback::parse_untrusted(body) {
+                        Some(feedback) => {
+                            let rtt = session.rtt_or_default();
+                            session.bandwidth.on_feedback(now, feedback, rtt);
+                        }
+                        None => self.counters.junk += 1,
+                    }
+                }
+                Packet::Remb { bitrate_bps, .. } => {
+                    if let Some(session) = self.sessions.get_mut(key) {
+                        session.bandwidth.on_remb(bitrate_bps);
                     }
                 }
                 Packet::Pli { media_ssrc, .. } => self.on_key_frame_request(key, media_ssrc),
@@ -81,6 +97,8 @@ impl Engine {
         let packets = consumer.packets_since_report();
         let Some(session) = self.sessions.get_mut(key) else { return };
         session.downlink.on_block(now, block.fraction_lost, packets as f64);
+        let share = session.downlink.share(now);
+        session.bandwidth.on_loss_share(now, share);
         if let Some(round_trip) = block.round_trip(middle(self.clock.at(now))) {
             let seen = Duration::from_micros(u64::from(round_trip) * 1_000_000 / 65_536);
             // smoothed like TCP's (RFC 6298 §2)
@@ -94,7 +112,7 @@ impl Engine {
             session.counters.plis_received += 1;
         }
         let layer = consumer.current.unwrap_or(consumer.target);
-        if consumer.paused {
+        if !consumer.is_on() {
             return;
         }
         if let Some(producer) = consumer.producer.and_then(|p| self.producers.get_mut(p))
@@ -135,6 +153,7 @@ impl Engine {
         let packet = Incoming {
             view,
             seq,
+            highest: seq,
             format,
             frame: FrameInfo::default(),
             producer: producer.id,

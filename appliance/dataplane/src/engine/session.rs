@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Room;
 use super::arena::Key;
+use super::bandwidth::{Bandwidth, Limit};
 use super::consumer::Consumer;
 use super::formats::{ExtensionIds, PayloadTable};
 use super::path::Paths;
@@ -118,6 +119,17 @@ impl UplinkLoss {
     }
 }
 
+/// When and for what the session's estimate was divided last.
+#[derive(Clone, Copy, Debug)]
+pub struct Division {
+    /// Next time at the latest.
+    pub due: Time,
+    /// For which limit.
+    pub limit: Limit,
+    /// What was given out, sound included, in bits per second.
+    pub allocated_bps: f64,
+}
+
 /// One client.
 pub struct Session {
     /// Caller's id.
@@ -155,6 +167,10 @@ pub struct Session {
     pub next_report: Time,
     /// Last transport-wide sequence number given out.
     pub transport_seq: u16,
+    /// What the link to the client carries.
+    pub bandwidth: Bandwidth,
+    /// How that is divided.
+    pub division: Division,
     /// Round trip to the client, from its receiver reports.
     pub rtt: Option<Duration>,
     /// The client's NTP clock against ours.
@@ -188,6 +204,8 @@ impl Session {
             next_feedback: Time(0),
             next_report: Time(0),
             transport_seq: 0,
+            bandwidth: Bandwidth::default(),
+            division: Division { due: Time(0), limit: Limit::None, allocated_bps: 0.0 },
             rtt: None,
             clock: PublisherClock::default(),
             uplink: UplinkLoss::default(),

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::bandwidth::Limit;
+use super::bandwidth::allocation::Grant;
 use super::producer::LAYER_SILENT;
 use super::{Counters, Engine};
 use crate::units::Time;
@@ -25,6 +27,7 @@ pub struct WorkerNumbers {
     pub rooms: usize,
     pub send_drops: u64,
     pub cpu_s: f64,
+    pub gso: bool,
 }
 
 #[derive(Serialize, Clone, Debug)]
@@ -46,6 +49,8 @@ pub struct SessionNumbers {
     pub rtx_sent: u64,
     pub plis_sent: u64,
     pub plis_received: u64,
+    pub estimate_bps: Option<u64>,
+    pub allocated_bps: u64,
 }
 
 #[derive(Serialize, Clone, Debug)]
@@ -77,6 +82,7 @@ pub struct ConsumerNumbers {
     pub bytes: u64,
     pub bitrate_bps: u64,
     pub rtx: u64,
+    pub paused_by_estimate: bool,
 }
 
 /// Everything at one moment.
@@ -145,6 +151,11 @@ impl Engine {
                 rtx_sent: counters.rtx_sent,
                 plis_sent: counters.plis_sent,
                 plis_received: counters.plis_received,
+                estimate_bps: match session.bandwidth.limit(now, session.extensions.transport_cc != 0) {
+                    Limit::None => None,
+                    Limit::Starting(bps) | Limit::Known(bps) => Some(bps as u64),
+                },
+                allocated_bps: session.division.allocated_bps as u64,
             });
         }
         for slot in 0..self.producers.slots() {
@@ -180,6 +191,7 @@ impl Engine {
                 bytes: consumer.bytes,
                 bitrate_bps: consumer.rate.bps(now),
                 rtx: consumer.rtx.sent,
+                paused_by_estimate: consumer.grant == Grant::Paused,
             });
         }
         snapshot

@@ -4,6 +4,7 @@
 
 pub mod inbound;
 pub mod peer;
+pub mod reports;
 pub mod track;
 
 use std::collections::BTreeMap;
@@ -46,6 +47,53 @@ pub struct Link {
 
 pub const CLEAN: Link = Link { loss: 0.0, delay: Duration::from_millis(5), jitter: Duration::ZERO };
 
+/// A drop-tail queue in front of a link of limited rate, to one peer.
+pub struct Bottleneck {
+    pub rate_bps: f64,
+    /// What does not fit into a queue of this length is dropped.
+    pub queue: Duration,
+    busy_until: Time,
+    /// (when sent, how long it waited) of every datagram that was not dropped.
+    pub waits: Vec<(Time, Duration)>,
+    pub bytes: u64,
+    pub drops: Vec<Time>,
+}
+
+impl Bottleneck {
+    pub fn new(rate_bps: f64) -> Self {
+        Self {
+            rate_bps,
+            queue: Duration::from_millis(500),
+            busy_until: Time(0),
+            waits: Vec::new(),
+            bytes: 0,
+            drops: Vec::new(),
+        }
+    }
+
+    /// When a datagram is through; None if it is dropped.
+    fn pass(&mut self, now: Time, bytes: usize) -> Option<Time> {
+        let wait = self.busy_until - now;
+        if wait > self.queue {
+            self.drops.push(now);
+            return None;
+        }
+        self.waits.push((now, wait));
+        self.bytes += bytes as u64;
+        self.busy_until =
+            self.busy_until.max(now) + Duration::from_secs_f64(bytes as f64 * 8.0 / self.rate_bps);
+        Some(self.busy_until)
+    }
+
+    /// The wait that this share of datagrams since `from` did not exceed.
+    pub fn wait(&self, from: Time, share: f64) -> Duration {
+        let mut waits: Vec<_> =
+            self.waits.iter().filter(|(at, _)| *at >= from).map(|(_, wait)| *wait).collect();
+        waits.sort_unstable();
+        waits[((waits.len() - 1) as f64 * share) as usize]
+    }
+}
+
 enum Way {
     Up,
     Down,
@@ -62,6 +110,8 @@ pub struct Net {
     pub peers: Vec<Peer>,
     pub events: Vec<Event>,
     pub dtls: Vec<(u64, Vec<u8>)>,
+    /// By index of the peer that it leads to.
+    pub bottlenecks: BTreeMap<usize, Bottleneck>,
     random: Random,
     flying: BTreeMap<(Time, u64), Flying>,
     sent: u64,
@@ -120,6 +170,7 @@ impl Net {
             peers: Vec::new(),
             events: Vec::new(),
             dtls: Vec::new(),
+            bottlenecks: BTreeMap::new(),
             random: Random(seed),
             flying: BTreeMap::new(),
             sent: 0,
@@ -205,7 +256,12 @@ impl Net {
         }
         let jitter = self.random.next() % (self.link.jitter.as_micros() as u64 + 1);
         self.sent += 1;
-        let at = self.now + self.link.delay + Duration::from_micros(jitter);
+        let mut sent = self.now;
+        if let (Way::Down, Some(bottleneck)) = (&way, self.bottlenecks.get_mut(&index)) {
+            let Some(through) = bottleneck.pass(self.now, datagram.len()) else { return };
+            sent = through;
+        }
+        let at = sent + self.link.delay + Duration::from_micros(jitter);
         self.flying.insert((at, self.sent), (way, index, path, datagram));
     }
 
@@ -230,7 +286,10 @@ impl Net {
                         self.engine.handle_packet(self.now, path, &mut datagram);
                         self.drain();
                     }
-                    Way::Down => self.peers[index].handle(self.now, datagram),
+                    Way::Down => {
+                        self.peers[index].arrived = at;
+                        self.peers[index].handle(self.now, datagram);
+                    }
                 }
             }
             for index in 0..self.peers.len() {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use _dataplane::command::Kind;
 use _dataplane::engine::path::Path;
-use _dataplane::rtcp::{self, Packet, ReportBlock};
+use _dataplane::rtcp::{self, Packet};
 use _dataplane::rtp::{HeaderBuilder, RtpView, is_rtcp};
 use _dataplane::srtp::Context;
+use _dataplane::transport_feedback::ArrivalLog;
 use _dataplane::units::{Time, extend_seq, first_extended};
 
 use super::inbound::{Got, Inbound};
@@ -33,10 +34,19 @@ pub struct Peer {
     pub ntp_origin: u64,
     /// Checks are repeated while true.
     pub alive: bool,
+    /// What arrived, to be told by transport-wide feedback; None gives none.
+    pub arrivals: Option<ArrivalLog>,
+    /// Feedback is not sent while true.
+    pub mute_feedback: bool,
+    /// When the datagram in hand came out of the link, finer than the steps of the test's clock.
+    pub arrived: Time,
+    /// Packets without payload.
+    pub padding: u64,
+    pub next_feedback: Time,
     transport_seq: u16,
     next_check: Time,
     next_report: Time,
-    out: Vec<Vec<u8>>,
+    pub out: Vec<Vec<u8>>,
 }
 
 const VP8_HEAD: usize = 6;
@@ -59,6 +69,11 @@ impl Peer {
             transport_seqs: Vec::new(),
             ntp_origin: (1000 + session * 77) << 32,
             alive: true,
+            arrivals: None,
+            mute_feedback: false,
+            arrived: Time(0),
+            padding: 0,
+            next_feedback: Time(0),
             transport_seq: 0,
             next_check: Time::from_millis(2500),
             next_report: Time(0),
@@ -207,47 +222,13 @@ impl Peer {
             self.reports(now);
         }
         self.ask(now);
+        self.feed_back(now);
         std::mem::take(&mut self.out)
     }
 
     /// Our NTP clock.
     pub fn ntp(&self, now: Time) -> u64 {
         self.ntp_origin.wrapping_add(((u128::from(now.0) << 32) / 1_000_000) as u64)
-    }
-
-    fn reports(&mut self, now: Time) {
-        for index in 0..self.tracks.len() {
-            let track = &self.tracks[index];
-            if track.offered == 0 || !track.running {
-                continue;
-            }
-            // the timestamp now: that of the last frame and what passed since, here the part of an interval left
-            let (rate, interval) =
-                if track.kind == Kind::Audio { (48_000, 20_000) } else { (90_000, 33_333) };
-            let since = interval - (track.next_frame - now).as_micros() as i64;
-            let rtp = track.timestamp.wrapping_add((since * rate / 1_000_000) as u32);
-            let mut out = [0; 200];
-            let len = rtcp::sender_report(&mut out, track.ssrc, self.ntp(now), rtp, 1, 1, &[]).unwrap();
-            let sealed = self.rtcp(&out[..len]);
-            self.out.push(sealed);
-        }
-        for index in 0..self.inbound.len() {
-            let inbound = &self.inbound[index];
-            let (arrived, ntp, _) = inbound.reports.last().copied().unwrap_or((now, 0, 0));
-            let block = ReportBlock {
-                ssrc: inbound.ssrc,
-                fraction_lost: 0,
-                cumulative_lost: 0,
-                highest_sequence: inbound.highest as u32,
-                jitter: 0,
-                last_sender_report: (ntp >> 16) as u32,
-                delay_since_last: ((now - arrived).as_micros() * 65_536 / 1_000_000) as u32,
-            };
-            let mut out = [0; 200];
-            let len = rtcp::receiver_report(&mut out, 1, &[block]).unwrap();
-            let sealed = self.rtcp(&out[..len]);
-            self.out.push(sealed);
-        }
     }
 
     /// NACKs for gaps older than 10 ms, repeated every 60 ms.
@@ -342,13 +323,20 @@ impl Peer {
         let view = RtpView::parse_untrusted(packet).unwrap();
         if let Some(&[a, b]) = view.extension(ids.transport_cc) {
             self.transport_seqs.push(u16::from_be_bytes([a, b]));
+            if let Some(log) = &mut self.arrivals {
+                log.on_packet(self.arrived, u16::from_be_bytes([a, b]));
+            }
         }
         let by_rtx = self.inbound.iter().any(|i| i.kind == Kind::Video && i.ssrc + 1 == view.ssrc());
         let ssrc = view.ssrc() - u32::from(by_rtx);
         let inbound = self.inbound.iter_mut().find(|i| i.ssrc == ssrc).expect("a stranger's SSRC");
         let (sequence, payload) = if by_rtx {
-            inbound.rtx_packets += 1;
             let payload = view.payload();
+            if payload.is_empty() {
+                self.padding += 1;
+                return;
+            }
+            inbound.rtx_packets += 1;
             (u16::from_be_bytes([payload[0], payload[1]]), &payload[2..])
         } else {
             (view.sequence(), view.payload())

@@ -32,6 +32,10 @@ pub struct Track {
     pub want_key: bool,
     pub history: BTreeMap<u16, Vec<u8>>,
     pub packets_per_frame: usize,
+    /// Bytes of a video packet beside its descriptor and mark.
+    pub packet_bytes: usize,
+    /// A key frame has so many times the packets of another one.
+    pub key_frame_factor: usize,
 }
 
 /// One packet before header extensions and encryption.
@@ -67,6 +71,8 @@ impl Track {
             want_key: true,
             history: BTreeMap::new(),
             packets_per_frame: 4,
+            packet_bytes: 500,
+            key_frame_factor: 1,
         }
     }
 
@@ -96,6 +102,7 @@ impl Track {
         if temporal == 0 {
             track.tl0 = track.tl0.wrapping_add(1);
         }
+        let count = if key { count * track.key_frame_factor } else { count };
         for packet in 0..count {
             let mut payload = Vec::new();
             if track.kind == Kind::Video {
@@ -115,7 +122,10 @@ impl Track {
             }
             payload.extend(track.ssrc.to_be_bytes());
             payload.extend(track.offered.to_be_bytes());
-            payload.resize(payload.len() + if track.kind == Kind::Video { 500 } else { 60 }, 0xAB);
+            payload.resize(
+                payload.len() + if track.kind == Kind::Video { track.packet_bytes } else { 60 },
+                0xAB,
+            );
             track.offered += 1;
             let (sequence, timestamp) = (track.sequence, track.timestamp);
             track.sequence = sequence.wrapping_add(1);

@@ -1,0 +1,232 @@
+//! Probes: short runs of packets above the estimate, and what the link made of them.
+//!
+//! One at a time. Every packet that is sent while a probe runs is part of it, media as well as padding, so that the rate
+//! at which the run arrives is the link's and not a share of it.
+
+use std::time::Duration;
+
+use super::history::Sent;
+use crate::units::Time;
+
+/// A probe lasts at least 15 ms and 5 packets (MEDIA-NOTES §3); four turns of our timer, and the last turn's packets only
+/// end the measurement.
+const LENGTH: Duration = Duration::from_millis(30);
+const MIN_PACKETS: u32 = 5;
+/// Padding is sent ahead for one turn of the timer.
+const TURN: Duration = Duration::from_millis(10);
+/// A probe that takes longer did not get its packets out.
+const MAX_LENGTH: Duration = Duration::from_millis(200);
+/// What feedback has not told by then it never tells.
+const PATIENCE: Duration = Duration::from_millis(1000);
+/// The delay that a probe itself makes is no over-use: while it runs, and while its queue drains at most so long.
+const DRAIN: Duration = Duration::from_millis(150);
+/// Share of packets and bytes that must arrive, and how much faster than sent at most (MEDIA-NOTES §3).
+const MIN_SHARE: f64 = 0.8;
+const MAX_RATIO: f64 = 2.0;
+/// Arrived at less than this share of the send rate: the link is full, and so much of it is used (libwebrtc,
+/// ProbeBitrateEstimator: kMinRatioForUnsaturatedLink, kTargetUtilizationFraction).
+const UNSATURATED: f64 = 0.9;
+const UTILISATION: f64 = 0.95;
+
+/// What came of a probe.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// What was tried, in bits per second.
+    pub tried_bps: f64,
+    /// What the link carried.
+    pub carried_bps: f64,
+    /// The link was full.
+    pub saturated: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    id: u8,
+    bps: f64,
+    started: Time,
+    ended: Option<Time>,
+    packets: u32,
+    bytes: u64,
+    last_sent: Time,
+    last_burst: u64,
+    arrived_packets: u32,
+    arrived_bytes: u64,
+    first_arrival: (i64, u64),
+    last_arrival: i64,
+}
+
+/// The probes of one session.
+#[derive(Default)]
+pub struct Prober {
+    run: Option<Run>,
+    next_id: u8,
+    /// Send times at which delay is the last probe's own.
+    quiet: Option<(Time, Time)>,
+}
+
+impl Prober {
+    /// Whether one runs or is waited for.
+    pub fn is_busy(&self) -> bool {
+        self.run.is_some()
+    }
+
+    /// Begins one.
+    pub fn start(&mut self, now: Time, bps: f64) {
+        self.next_id = self.next_id.checked_add(1).unwrap_or(1);
+        self.quiet = Some((now, now + MAX_LENGTH + DRAIN));
+        self.run = Some(Run {
+            id: self.next_id,
+            bps,
+            started: now,
+            ended: None,
+            packets: 0,
+            bytes: 0,
+            last_sent: now,
+            last_burst: 0,
+            arrived_packets: 0,
+            arrived_bytes: 0,
+            first_arrival: (i64::MAX, 0),
+            last_arrival: i64::MIN,
+        });
+    }
+
+    /// A packet goes out; returns the number of the probe that it is part of, or 0.
+    pub fn on_sent(&mut self, now: Time, bytes: usize) -> u8 {
+        let Some(run) = self.run.as_mut().filter(|run| run.ended.is_none()) else { return 0 };
+        if now > run.last_sent {
+            run.last_burst = 0;
+        }
+        run.packets += 1;
+        run.bytes += bytes as u64;
+        run.last_burst += bytes as u64;
+        run.last_sent = now;
+        run.id
+    }
+
+    /// Bytes of padding to send now.
+    pub fn due(&mut self, now: Time) -> usize {
+        let Some(run) = self.run.as_mut() else { return 0 };
+        match run.ended {
+            Some(ended) => {
+                if now - ended > PATIENCE {
+                    self.run = None;
+                }
+                return 0;
+            }
+            None if now - run.started > MAX_LENGTH => {
+                self.run = None;
+                return 0;
+            }
+            None => {}
+        }
+        let passed = now - run.started;
+        let wanted = (run.bps / 8.0 * (passed + TURN).as_secs_f64()) as u64;
+        // the last turn sends at least one packet: whatever media went out before, the measurement ends with it
+        wanted.saturating_sub(run.bytes).max(u64::from(passed >= LENGTH)) as usize
+    }
+
+    /// This turn's packets are out: the probe may be whole.
+    pub fn end_turn(&mut self, now: Time) {
+        if let Some(run) = self.run.as_mut().filter(|run| run.ended.is_none())
+            && now - run.started >= LENGTH
+            && run.packets >= MIN_PACKETS
+            && run.last_sent == now
+        {
+            run.ended = Some(now);
+            self.quiet = Some((run.started, now + DRAIN));
+        }
+    }
+
+    /// Whether the delay of a packet sent then is a probe's own work.
+    pub fn explains(&self, sent: Time) -> bool {
+        self.quiet.is_some_and(|(from, until)| (from..=until).contains(&sent))
+    }
+
+    /// A packet arrived, on the receiver's clock in µs.
+    pub fn on_arrival(&mut self, sent: &Sent, arrival: i64) {
+        let Some(run) = self.run.as_mut().filter(|run| run.id == sent.probe) else { return };
+        run.arrived_packets += 1;
+        run.arrived_bytes += u64::from(sent.bytes);
+        if arrival < run.first_arrival.0 {
+            run.first_arrival = (arrival, u64::from(sent.bytes));
+        }
+        run.last_arrival = run.last_arrival.max(arrival);
+    }
+
+    /// Feedback told of packets up to the one sent at `newest`: the outcome, once the run is told whole. None also for a
+    /// run that says nothing; it is over then.
+    pub fn outcome(&mut self, newest: Time) -> Option<Outcome> {
+        let run = self.run.filter(|run| {
+            run.ended.is_some() && (newest > run.last_sent || run.arrived_packets >= run.packets)
+        })?;
+        self.run = None;
+        let enough = f64::from(run.arrived_packets) >= f64::from(run.packets) * MIN_SHARE
+            && run.arrived_bytes as f64 >= run.bytes as f64 * MIN_SHARE;
+        let sent_s = (run.last_sent - run.started).as_secs_f64();
+        let arrived_s = (run.last_arrival.saturating_sub(run.first_arrival.0)) as f64 / 1e6;
+        if !enough || sent_s <= 0.0 || arrived_s <= 0.0 {
+            return None;
+        }
+        let sent_bps = (run.bytes - run.last_burst) as f64 * 8.0 / sent_s;
+        let arrived_bps = (run.arrived_bytes - run.first_arrival.1) as f64 * 8.0 / arrived_s;
+        if sent_bps <= 0.0 || arrived_bps > sent_bps * MAX_RATIO {
+            return None;
+        }
+        let saturated = arrived_bps < UNSATURATED * sent_bps;
+        let carried_bps = if saturated { UTILISATION * arrived_bps } else { sent_bps.min(arrived_bps) };
+        Some(Outcome { tried_bps: run.bps, carried_bps, saturated })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::bandwidth::history::{News, SentHistory};
+
+    /// Runs a probe of `bps` over a link of `link_bps` that drops every `drop`th packet.
+    fn probe(bps: f64, link_bps: f64, drop: usize) -> Option<Outcome> {
+        let (mut prober, mut history) = (Prober::default(), SentHistory::default());
+        let (mut seq, mut busy, mut arrivals) = (0u16, 0.0f64, Vec::new());
+        prober.start(Time(1_000_000), bps);
+        for turn in 0..8 {
+            let now = Time(1_000_000 + turn * 10_000);
+            let mut due = prober.due(now);
+            while due > 0 {
+                let probe = prober.on_sent(now, 285);
+                history.on_sent(now, seq, 285, probe);
+                busy = busy.max(now.0 as f64) + 285.0 * 8.0 / link_bps * 1e6;
+                arrivals.push((seq, busy as i64));
+                seq += 1;
+                due = due.saturating_sub(285);
+            }
+            prober.end_turn(now);
+        }
+        for (seq, arrival) in arrivals.into_iter().filter(|(seq, _)| usize::from(*seq) % drop != drop - 1) {
+            if let Some(News::Arrived(sent)) = history.on_report(seq, true) {
+                prober.on_arrival(&sent, arrival);
+            }
+        }
+        let outcome = prober.outcome(Time(2_000_000));
+        assert!(!prober.is_busy());
+        outcome
+    }
+
+    #[test]
+    fn finds_the_rate_of_a_full_link_and_believes_a_free_one_no_more_than_it_tried() {
+        for link in [200e3, 400e3, 1e6, 5e6] {
+            let outcome = probe(2.0 * link, link, 1000).unwrap();
+            assert!(
+                outcome.saturated && (outcome.carried_bps / link - 0.95).abs() < 0.03,
+                "{link}: {outcome:?}"
+            );
+        }
+        let free = probe(900e3, 1e9, 1000).unwrap();
+        assert!(!free.saturated && (0.9..1.1).contains(&(free.carried_bps / 900e3)), "{free:?}");
+    }
+
+    #[test]
+    fn says_nothing_when_too_much_is_lost() {
+        assert_eq!(probe(1e6, 1e9, 3), None);
+        assert!(probe(1e6, 1e9, 20).is_some());
+    }
+}
