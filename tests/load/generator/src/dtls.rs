@@ -54,7 +54,7 @@ impl Identity {
         let certificate = certificate.build();
         let fingerprint = format!("sha-256 {}", hex(&certificate.digest(MessageDigest::sha256())?));
 
-        let mut context = SslContext::builder(SslMethod::dtls_client())?;
+        let mut context = SslContext::builder(SslMethod::dtls())?;
         context.set_certificate(&certificate)?;
         context.set_private_key(&key)?;
         context.set_options(SslOptions::NO_QUERY_MTU);
@@ -210,5 +210,60 @@ impl Dtls {
             Context::new(self.profile, &master).map_err(|e| e.to_string())
         };
         Ok(Keys { tx: context(0)?, rx: context(1)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both sides' handshake to its end; the server is plain OpenSSL on the same kind of pipe.
+    fn shake(profile: Profile, fingerprint: Option<&str>) -> Result<(Keys, Vec<u8>), String> {
+        let (ours, theirs) = (Identity::generate(profile).unwrap(), Identity::generate(profile).unwrap());
+        let mut client = Dtls::connect(&ours, fingerprint.unwrap_or(&theirs.fingerprint))?;
+        let first = client.take_outgoing();
+        assert_eq!(client.repeat(), first, "nothing came, so it is sent again");
+        let mut pipe = Pipe { incoming: first.into(), outgoing: Vec::new() };
+        let mut ssl = Ssl::new(&theirs.context).unwrap();
+        ssl.set_mtu(MTU).unwrap();
+        let mut server = ssl.accept(std::mem::take(&mut pipe));
+        for _ in 0..10 {
+            server = match server {
+                Err(HandshakeError::WouldBlock(mut stream)) => {
+                    std::mem::take(&mut stream.get_mut().outgoing).iter().for_each(|d| client.feed(d));
+                    let keys = client.advance()?;
+                    stream.get_mut().incoming.extend(client.take_outgoing());
+                    assert!(keys.is_none(), "the server speaks last");
+                    stream.handshake()
+                }
+                Ok(mut stream) => {
+                    std::mem::take(&mut stream.get_mut().outgoing).iter().for_each(|d| client.feed(d));
+                    let keys = client.advance()?.expect("connected");
+                    let mut material = vec![0; 2 * profile.key_len()];
+                    let ssl = stream.ssl();
+                    ssl.export_keying_material(&mut material, "EXTRACTOR-dtls_srtp", None).unwrap();
+                    return Ok((keys, material));
+                }
+                Err(error) => return Err(error.to_string()),
+            };
+        }
+        Err("no end".to_owned())
+    }
+
+    #[test]
+    fn both_sides_have_the_same_keys() {
+        for profile in [Profile::AeadAes128Gcm, Profile::Aes128CmSha1_80] {
+            let (keys, material) = shake(profile, None).unwrap();
+            let salt = profile.key_len() - 16;
+            let master =
+                |side: usize| [&material[16 * side..][..16], &material[32 + salt * side..][..salt]].concat();
+            assert!(keys.tx.is_from(profile, &master(0)) && keys.rx.is_from(profile, &master(1)));
+        }
+    }
+
+    #[test]
+    fn another_certificate_than_the_announced_one_is_refused() {
+        let error = shake(Profile::AeadAes128Gcm, Some("sha-256 00:11")).err().unwrap();
+        assert!(error.contains("its SDP says sha-256 00:11"), "{error}");
     }
 }
