@@ -4,14 +4,14 @@
 //! was sent to.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver as Inbox, Sender};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use _dataplane::command::Kind;
-use _dataplane::io::{BATCH, Batch, EventFd, Poller, Ready, Udp};
+use _dataplane::io::{BATCH, Batch, EventFd, Message, Poller, Ready, Udp};
 use _dataplane::units::Time;
 
 use crate::client::{Client, Joining};
@@ -278,8 +278,8 @@ fn send(batch: &mut Batch, udp: &Udp, client: &mut Client) -> u64 {
     let from = IpAddr::V4(client.address);
     let mut refused = 0;
     for packets in client.out.chunks(BATCH) {
-        let datagrams: Vec<(IpAddr, SocketAddr, &[u8])> =
-            packets.iter().map(|packet| (from, client.remote, packet.as_slice())).collect();
+        let datagrams: Vec<Message<'_>> =
+            packets.iter().map(|packet| Message::datagram(from, client.remote, packet)).collect();
         let sent = batch.send(udp, &datagrams).unwrap_or(0);
         refused += (datagrams.len() - sent) as u64;
     }
