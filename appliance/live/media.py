@@ -38,8 +38,8 @@ class MediaSession(Protocol):
     def bind(self, seat: int, *, audio: PublishedTrack | None, video: PublishedTrack | None) -> None:
         """Put tracks on a seat."""
 
-    def prefer(self, seat: int, *, width: int, height: int, max_fps: int) -> None:
-        """Size at which a seat's picture is shown, device pixels."""
+    def prefer(self, seat: int, *, width: int, height: int, max_fps: int, priority: int) -> None:
+        """Size of a seat's picture in device pixels; on a narrow link the higher ``priority`` (0 to 255) goes first."""
 
     def mute(self, source: Source, muted: bool) -> None:
         """Stop or resume forwarding of a source."""

@@ -17,6 +17,8 @@ from appliance.signaling.messages import NeedMedia, SeatBinding, Seats
 _DEFAULT_SIZES = ((1, 1280, 720), (4, 640, 360), (9, 426, 240))
 _SMALLEST = (320, 180)
 _DEFAULT_FPS = 30
+# Who gets a narrow link's bits first: screens, what is pinned, cameras. The page asks alike.
+_SCREEN, _PINNED, _CAMERA = 255, 100, 1
 
 
 def pairs_to_seat(session: Session, participants: Sequence[Participant]) -> int:
@@ -77,17 +79,20 @@ def _carry_out(session: Session, seats: Sequence[Seat], sessions: Mapping[str, S
             size = _size(session, placement.key, tiles)
             if session.sizes.get(seat.number) != size:
                 session.sizes[seat.number] = size
-                session.media.prefer(seat.number, width=size[0], height=size[1], max_fps=size[2])
+                width, height, max_fps, priority = size
+                session.media.prefer(seat.number, width=width, height=height, max_fps=max_fps, priority=priority)
 
 
-def _size(session: Session, key: tuple[str, str], tiles: int) -> tuple[int, int, int]:
+def _size(session: Session, key: tuple[str, str], tiles: int) -> tuple[int, int, int, int]:
+    """Width and height in device pixels, frames a second, priority."""
     for want in session.wanted or ():
         if want.key == key:
-            return (want.width, want.height, want.max_fps)
+            return (want.width, want.height, want.max_fps, max(want.priority, _PINNED if want.pinned else 0))
+    priority = _SCREEN if key[1] == "screen" else _CAMERA
     for most, width, height in _DEFAULT_SIZES:
         if tiles <= most:
-            return (width, height, _DEFAULT_FPS)
-    return (*_SMALLEST, _DEFAULT_FPS)
+            return (width, height, _DEFAULT_FPS, priority)
+    return (*_SMALLEST, _DEFAULT_FPS, priority)
 
 
 def _tell(session: Session, seats: Sequence[Seat]) -> None:

@@ -48,7 +48,7 @@ class Session:
     wanted: tuple[Wanted, ...] | None = None
     """The client's list; None until it sent one."""
     binding: dict[int, Placement] = field(default_factory=dict)
-    sizes: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    sizes: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
     """By seat: the width, height and frame rate that the media session was told."""
     told_seats: Seats | None = None
     crowded: bool = False

@@ -62,7 +62,7 @@ async def test_a_media_plane_keeps_its_contract(opened: Any) -> None:
         session.mute("microphone", True)  # before there is one
         session.send_data("reactions", "{}")
         session.bind(0, audio=None, video=None)
-        session.prefer(0, width=640, height=360, max_fps=30)
+        session.prefer(0, width=640, height=360, max_fps=30, priority=1)
         assert session.quality().connected is False
 
         peer = Peer(colour=(200, 30, 30), tone_hz=440, seats=1, audio_seats=1)

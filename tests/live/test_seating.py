@@ -39,7 +39,9 @@ async def test_seats_fill_without_renegotiation_and_more_are_asked_for(tmp_path:
         assert [(s["participant_id"], s["video"]) for s in seats] == [
             (bob.id, False), (cat.id, True), (dan.id, False), (None, False),
         ]  # fmt: skip
-        assert mine.sizes[1] == (640, 360, 15)
+        assert (mine.sizes[1], mine.priorities[1]) == ((640, 360, 15), 1)
+        await ann.says("subscribe", videos=[{"participant_id": cat.id, "width": 640, "height": 360, "pinned": True}])
+        await world.until(lambda: mine.priorities[1] == 100)
         await bob.says("leave")
         assert [s["participant_id"] for s in (await ann.hears("seats"))["seats"]] == [None, cat.id, dan.id, None]
 

@@ -35,6 +35,7 @@ class StillSession:
         """By seat: (audio, video)."""
         self.binds = 0
         self.sizes: dict[int, tuple[int, int, int]] = {}
+        self.priorities: dict[int, int] = {}
         self.muted: set[Source] = set()
         self.data: list[tuple[str, str]] = []
         self.loss = 0.0
@@ -74,8 +75,9 @@ class StillSession:
             self.binds += 1
         self.bound[seat] = (audio, video)
 
-    def prefer(self, seat: int, *, width: int, height: int, max_fps: int) -> None:
+    def prefer(self, seat: int, *, width: int, height: int, max_fps: int, priority: int) -> None:
         self.sizes[seat] = (width, height, max_fps)
+        self.priorities[seat] = priority
 
     def mute(self, source: Source, muted: bool) -> None:
         (self.muted.add if muted else self.muted.discard)(source)
