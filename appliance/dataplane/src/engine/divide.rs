@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Engine;
 use super::arena::Key;
 use super::bandwidth::Limit;
-use super::bandwidth::allocation::{self, Demand, Grant, HEADROOM, HOLD, MAX_LAYERS, PAUSE_HOLD};
+use super::bandwidth::allocation::{self, Demand, Grant, HEADROOM, HOLD, Lowest, MAX_LAYERS, PAUSE_HOLD};
 use super::consumer::Consumer;
 use super::producer::{LAYER_SILENT, Producer};
 use super::session::{Division, Session};
@@ -83,7 +83,13 @@ impl Engine {
             demands.iter_mut().for_each(|d| d.grant = Grant::UpTo(u8::MAX));
             demands.iter().filter_map(Demand::best).map(|(_, bps)| bps).sum()
         } else {
-            allocation::allocate(now, (bps - sound).max(0.0), &mut demands, starting)
+            let overloaded = self.sessions.get(key).is_some_and(|s| s.bandwidth.is_overloaded(now));
+            let lowest = match (starting, overloaded) {
+                (true, _) => Lowest::ForAll,
+                (false, false) => Lowest::ForRunning,
+                (false, true) => Lowest::IfItFits,
+            };
+            allocation::allocate(now, (bps - sound).max(0.0), &mut demands, lowest)
         };
         if let Some(session) = self.sessions.get_mut(key) {
             session.division = Division { due: now + EACH, limit, allocated_bps: sound + given };

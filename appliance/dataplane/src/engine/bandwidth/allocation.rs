@@ -90,14 +90,30 @@ impl Demand {
     }
 }
 
-/// Divides `bps`; returns what was given out. `lowest_for_all`: everybody gets one layer whether it fits or not.
-pub fn allocate(now: Time, bps: f64, demands: &mut [Demand], lowest_for_all: bool) -> f64 {
+/// Who gets the lowest layer even where it does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lowest {
+    /// Everybody: the estimate is still a guess.
+    ForAll,
+    /// What is shown stays shown: nothing says that the link drops packets.
+    ForRunning,
+    /// Nobody: the link drops packets.
+    IfItFits,
+}
+
+/// Divides `bps`; returns what was given out.
+pub fn allocate(now: Time, bps: f64, demands: &mut [Demand], lowest: Lowest) -> f64 {
     demands.sort_unstable_by_key(|d| (u8::MAX - d.priority, d.consumer));
     let mut left = bps;
     for demand in demands.iter_mut() {
         demand.grant = Grant::Paused;
+        let anyway = match lowest {
+            Lowest::ForAll => true,
+            Lowest::ForRunning => demand.before != Grant::Paused,
+            Lowest::IfItFits => false,
+        };
         if !demand.step(now, &mut left)
-            && lowest_for_all
+            && anyway
             && let Some(layer) = demand.next()
         {
             demand.grant = Grant::UpTo(layer);
@@ -133,7 +149,7 @@ mod tests {
     }
 
     fn grants(bps: f64, mut demands: Vec<Demand>) -> Vec<Grant> {
-        allocate(NOW, bps, &mut demands, false);
+        allocate(NOW, bps, &mut demands, Lowest::IfItFits);
         demands.sort_by_key(|d| d.consumer);
         demands.iter().map(|d| d.grant).collect()
     }
@@ -172,7 +188,14 @@ mod tests {
     #[test]
     fn while_starting_nobody_is_paused() {
         let mut demands = vec![demand(0, 1, &CAMERA, Grant::Paused), demand(1, 1, &CAMERA, Grant::Paused)];
-        allocate(NOW, 100e3, &mut demands, true);
+        allocate(NOW, 100e3, &mut demands, Lowest::ForAll);
         assert!(demands.iter().all(|d| d.grant == Grant::UpTo(0)));
+    }
+
+    #[test]
+    fn a_low_estimate_alone_takes_no_picture_away_and_brings_none_back() {
+        let mut demands = vec![demand(0, 1, &CAMERA, Grant::UpTo(2)), demand(1, 1, &CAMERA, Grant::Paused)];
+        allocate(NOW, 100e3, &mut demands, Lowest::ForRunning);
+        assert_eq!([demands[0].grant, demands[1].grant], [Grant::UpTo(0), Grant::Paused]);
     }
 }

@@ -73,6 +73,12 @@ pub enum Limit {
     Known(f64),
 }
 
+/// Loss is judged over so long: at 300 kb/s some thirty packets.
+const LOSS_WINDOW: Duration = Duration::from_secs(1);
+/// A link that dropped more than a tenth stays suspect for so long: each attempt to bring a picture back costs the others
+/// a moment.
+const OVERLOAD_HOLD: Duration = Duration::from_secs(20);
+
 /// The estimator of one session.
 pub struct Bandwidth {
     history: SentHistory,
@@ -97,6 +103,9 @@ pub struct Bandwidth {
     remb_bps: Option<f64>,
     /// Until when REMB is the limit, and how long that has been.
     congested: Option<(Time, Duration)>,
+    /// Packets (lost, reported) since the start of the window.
+    loss_window: (i64, i64, Time),
+    overloaded_until: Time,
 }
 
 impl Default for Bandwidth {
@@ -121,6 +130,8 @@ impl Default for Bandwidth {
             last_probe: None,
             remb_bps: None,
             congested: None,
+            loss_window: (0, 0, Time(0)),
+            overloaded_until: Time(0),
         }
     }
 }
@@ -204,7 +215,21 @@ impl Bandwidth {
         }
     }
 
+    /// Whether the link itself has lately dropped what was sent. Only then may a picture be taken away altogether: an
+    /// estimate that is too low, which a busy receiver's jitter is enough for, must not blacken a picture that arrives.
+    pub fn is_overloaded(&self, now: Time) -> bool {
+        now < self.overloaded_until || self.congested.is_some_and(|(until, _)| now < until)
+    }
+
     fn on_loss(&mut self, now: Time, lost: i64, reported: i64, rtt: Duration) {
+        let (window_lost, window_reported, since) = self.loss_window;
+        self.loss_window = (window_lost + lost, window_reported + reported, since);
+        if now - since >= LOSS_WINDOW {
+            let (lost, reported, _) = std::mem::replace(&mut self.loss_window, (0, 0, now));
+            if lost as f64 > LOSS_HIGH * reported as f64 {
+                self.overloaded_until = now + OVERLOAD_HOLD;
+            }
+        }
         let (bps, acked) = (self.estimate(), self.acked.falling_bps());
         if self.loss.update(now, (lost, reported), bps, acked, rtt) {
             self.on_trouble(now);
