@@ -45,6 +45,7 @@ run: $(STAMPS)/ready ## Set everything up and serve http://localhost:8800
 web: $(STAMPS)/web ## Build the web UI into web/dist
 
 bench: $(STAMPS)/ready $(STAMPS)/test-packages ## Run every benchmark of tests/load, the quick way
+	@$(MAKE) debs DEBS="$(DEBS) libssl-dev pkg-config janus"
 	@for bench in tests/load/*.py; do \
 		if grep -q '"--quick"' "$$bench"; then echo "== $$bench"; $(BIN)/python "$$bench" --quick; fi; done
 
