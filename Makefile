@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 CRATE := appliance/dataplane
+GENERATOR := tests/load/generator
 
 # Where cargo puts its objects; the environment's CARGO_TARGET_DIR wins.
 export CARGO_TARGET_DIR ?= $(CURDIR)/$(CRATE)/target
@@ -45,7 +46,7 @@ run: $(STAMPS)/ready ## Set everything up and serve http://localhost:8800
 web: $(STAMPS)/web ## Build the web UI into web/dist
 
 bench: $(STAMPS)/ready $(STAMPS)/test-packages ## Run every benchmark of tests/load, the quick way
-	@$(MAKE) debs DEBS="$(DEBS) libssl-dev pkg-config janus"
+	@$(MAKE) debs DEBS="$(DEBS) janus"
 	@for bench in tests/load/*.py; do \
 		if grep -q '"--quick"' "$$bench"; then echo "== $$bench"; $(BIN)/python "$$bench" --quick; fi; done
 
@@ -108,8 +109,9 @@ test: ## Install what the tests need and run everything
 	@$(MAKE) test-web
 	@$(MAKE) test-python
 
-# Debian packages of the tests: browsers, a PostgreSQL server, a voice, tools that make networks and cut them.
-DEBS := chromium firefox-esr espeak-ng nftables iproute2 postgresql
+# Debian packages of the tests: browsers, a PostgreSQL server, a Redis server, a voice, tools that make networks and cut them, and what
+# the load generator's DTLS is compiled with.
+DEBS := chromium firefox-esr espeak-ng nftables iproute2 postgresql redis-server libssl-dev pkg-config
 missing_debs = for deb in $(DEBS); do dpkg-query -W -f '$${Status}' $$deb 2>/dev/null | grep -q 'ok installed' || echo $$deb; done
 
 debs:
@@ -126,15 +128,23 @@ $(STAMPS)/test-packages: requirements-test.lock $(STAMPS)/packages
 	@$(BIN)/python -m pip install -q --require-hashes -r requirements-test.lock
 	@touch $@
 
+# The load generator has a lock file of its own: who installs Parley needs neither it nor OpenSSL's headers.
+need_openssl = pkg-config --exists openssl 2>/dev/null || \
+	{ echo "make: OpenSSL's headers are missing; install them: apt-get install libssl-dev pkg-config" >&2; exit 1; }
+
 lint: $(STAMPS)/test-packages ## ruff, mypy --strict, rustfmt, clippy, generated code is current
-	@$(BIN)/ruff check -q appliance tests
+	@$(BIN)/ruff check -q appliance tests plugins
 	@$(BIN)/python web/scripts/generate_protocol.py --check
 	@$(BIN)/mypy
-	@cargo fmt --manifest-path $(CRATE)/Cargo.toml --check
-	@cargo clippy -q --manifest-path $(CRATE)/Cargo.toml --locked --all-targets -- -D warnings
+	@$(need_openssl)
+	@for crate in $(CRATE) $(GENERATOR); do \
+		cargo fmt --manifest-path $$crate/Cargo.toml --check; \
+		cargo clippy -q --manifest-path $$crate/Cargo.toml --locked --all-targets -- -D warnings; done
 
-test-rust: $(STAMPS)/python ## The data plane's own tests
+test-rust: $(STAMPS)/python ## The data plane's own tests, and the load generator's
+	@$(need_openssl)
 	@cargo test -q --manifest-path $(CRATE)/Cargo.toml --locked
+	@cargo test -q --manifest-path $(GENERATOR)/Cargo.toml --locked
 
 test-web: web/node_modules/.stamp ## svelte-check and the web UI's unit tests
 	@cd web && npm run --silent check && npm test --silent

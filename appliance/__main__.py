@@ -1,4 +1,4 @@
-"""The command line: ``parley serve``, ``check-config``, ``user …``, ``version``.
+"""The command line: ``parley serve``, ``check-config``, ``version``; ``user``, ``jobs``, ``audit``, ``plugins`` ….
 
 Owns arguments, exit codes and the one line on stderr: 0 done, 1 refused or crashed, 2 somebody must mend a setting
 (the service file does not restart on 2).
@@ -11,16 +11,20 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import get_args
 
 import structlog
 import trio
 
 from appliance import settings_file
 from appliance.errors import ConfigError, ParleyError
+from appliance.job_records import JobState
 from appliance.observe import log
 from appliance.settings import LogSettings, Settings
+from appliance.store.jobs import Job
 from appliance.store.users import User
 
 EXIT_OK = 0
@@ -74,6 +78,32 @@ def make_parser() -> argparse.ArgumentParser:
     )
     reset.add_argument("login", help="user name or e-mail address")
     actions.add_parser("list", parents=[config], help="print all accounts, newest first")
+    jobs = commands.add_parser("jobs", help="work in the background: what waits, runs and failed")
+    doings = jobs.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = doings.add_parser("list", parents=[config], help="print jobs, newest first")
+    listing.add_argument("--state", choices=get_args(JobState), help="dead: the dead letters")
+    listing.add_argument("--type", help="as media.transcode")
+    for action, meaning in (
+        ("show", "print one job, with the traceback of its last failure"),
+        ("requeue", "have a dead or cancelled job begin anew"),
+        ("drop", "forget a dead or cancelled job"),
+    ):
+        doings.add_parser(action, parents=[config], help=meaning).add_argument("id")
+    audit = commands.add_parser("audit", help="the audit log: take it along, see whether it was altered")
+    looks = audit.add_subparsers(dest="action", required=True, metavar="ACTION")
+    export = looks.add_parser("export", parents=[config], help="print it, one JSON object a line")
+    export.add_argument("--after", type=int, default=0, metavar="SEQ", help="only what follows this row")
+    looks.add_parser("verify", parents=[config], help="follow its seals; exit code 1 where they break")
+    plugins = commands.add_parser("plugins", help="what is installed, what it takes, whether the settings fit")
+    wishes = plugins.add_subparsers(dest="action", required=True, metavar="ACTION")
+    wishes.add_parser("list", parents=[config], help="print what is installed or enabled; imports nothing")
+    info = wishes.add_parser("info", parents=[config], help="print what a plugin is and the keys of its table")
+    info.add_argument("name")
+    wishes.add_parser("check", parents=[config], help="import the enabled plugins and check their settings")
+    attempt = wishes.add_parser("try", parents=[config], help="start one plugin and give it a sample of its work")
+    attempt.add_argument("name")
+    attempt.add_argument("--email", default="nobody@example.org", help="whom a notifier's sample is for")
+    attempt.add_argument("--login", help="whom an authenticator is asked for; the password is asked, or from stdin")
     return parser
 
 
@@ -83,7 +113,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = {
         "serve": _serve,
         "check-config": _check_config,
+        "audit": _audit,
+        "plugins": _plugins,
         "user": _user,
+        "jobs": _jobs,
         "version": _version,
     }[arguments.command]
     os.umask(0o077)  # whatever this process writes is its owner's
@@ -165,6 +198,88 @@ def _user(arguments: argparse.Namespace) -> int:
             await console.reset_password(settings, login=arguments.login, password=password)
 
         trio.run(reset)
+    return EXIT_OK
+
+
+def _jobs(arguments: argparse.Namespace) -> int:
+    from appliance import console
+
+    settings, _ = _settings(arguments)
+    match arguments.action:
+        case "list":
+            trio.run(
+                partial(console.list_jobs, settings, state=arguments.state, type=arguments.type, show=_show_job)
+            )
+        case "show":
+            _show_job_whole(trio.run(console.find_job, settings, arguments.id))
+        case "requeue":
+            trio.run(console.requeue_job, settings, arguments.id)
+        case _:
+            trio.run(console.drop_job, settings, arguments.id)
+    return EXIT_OK
+
+
+def _show_job(job: Job) -> None:
+    error = (job.error or "").rstrip().rpartition("\n")[2]
+    attempts = f"{job.attempts}/{job.max_attempts}"
+    line = f"{job.id}  {_time(job.created_at_ms)}  {job.state:9}  {job.priority:8}  {attempts:5}  {job.type}  {error}"
+    print(line.rstrip())
+
+
+def _show_job_whole(job: Job) -> None:
+    """All that is known, one line each, the traceback last."""
+    for name in job.__struct_fields__:
+        value = getattr(job, name)
+        if value is not None and name != "error":
+            print(f"{name.removesuffix('_ms'):16} {_time(value) if name.endswith('_ms') else value}")
+    if job.error:
+        print(f"error\n{job.error.rstrip()}")
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    from appliance import console
+
+    settings, _ = _settings(arguments)
+    if arguments.action == "export":
+        write = sys.stdout.buffer.write
+        trio.run(partial(console.export_audit, settings, after=arguments.after, write=write))
+        return EXIT_OK
+    verdict = trio.run(console.verify_audit, settings)
+    print(f"{verdict.rows} rows are intact, seal {verdict.seal}")
+    if not verdict.intact:
+        print(f"parley: {verdict.reason}", file=sys.stderr)
+    return EXIT_OK if verdict.intact else EXIT_REFUSED
+
+
+def _plugins(arguments: argparse.Namespace) -> int:
+    from appliance import plugin_console
+
+    settings, _ = _settings(arguments)
+    if arguments.action == "list":
+        plugin_console.list_installed(settings, print)
+    elif arguments.action == "info":
+        plugin_console.describe(settings, arguments.name, print)
+    elif arguments.action == "check":
+        wrong = trio.run(partial(plugin_console.check, settings, version=program_version(), show=print))
+        for sentence in wrong:
+            print(f"parley: {' '.join(sentence.split())}", file=sys.stderr)
+        return EXIT_CONFIG if wrong else EXIT_OK
+    else:
+        attempt = partial(
+            plugin_console.try_plugin,
+            settings,
+            arguments.name,
+            email=arguments.email,
+            login=arguments.login,
+            password="" if arguments.login is None else plugin_console.read_password(),
+            version=program_version(),
+            show=print,
+        )
+        trio.run(attempt)
     return EXIT_OK
 
 

@@ -1,12 +1,14 @@
 """Typed face of the Rust data plane (appliance/dataplane/). Nothing here blocks and nothing here is async.
 
 Commands go to the worker thread of the room by a lock-free queue and are applied in order; events come back the same
-way and make `event_fd` readable. Ids (room, session, producer, consumer) are chosen by the caller, positive, never
+way and make `event_fd` readable. Ids (room, session, producer, consumer, tap) are chosen by the caller, positive, never
 re-used. A command that names an unknown id is ignored by the worker and counted (`stats`): the id may just have gone.
 ValueError means that the caller passed something malformed and nothing was queued.
 
 session   one client's transport: ICE credentials, the validated path, SRTP keys, header-extension and payload tables
-producer  one published source of a session (one m-line, up to three simulcast layers)
+producer  one published source of a session (one m-line); its layers are the SSRCs of simulcast, up to three, or where
+          only one SSRC sends the spatial layers within it (SVC: VP9, AV1)
+tap       takes the frames of one producer, for the recorder
 consumer  one m-line on which a session receives; keeps its SSRC for life, is bound and re-bound to the room's producers
 """
 
@@ -20,7 +22,9 @@ class Payload:
         self,
         payload_type: int,
         *,
-        format: str,  # "opus", "vp8", "vp9/0", "h264/42e01f/1", "av1/0": equal strings may be forwarded to each other
+        # "opus", "vp8", "vp9/0", "h264/42e01f/1", "av1/0": equal strings may be forwarded to each other. "red/opus" is
+        # RFC 2198 with Opus in it: a session that has not got it is sent the primary block as "opus".
+        format: str,
         clock_rate: int,  # Hz
         rtx_payload_type: int | None = None,
     ) -> None: ...
@@ -68,9 +72,17 @@ class Event:
         producer: int
 
     class ProducerStalled(Event):
-        """No packet for 2 s on an unmuted producer."""
+        """No packet for 2 s on an unmuted producer, other than one that was told to send no layer."""
 
         producer: int
+
+    class ProducerLayersWanted(Event):
+        """Which layers of a picture, lowest first, its publisher is to send from now on; before it, all.
+
+        A layer goes off when nobody wanted it or a higher one for 5 s, and on as soon as somebody does."""
+
+        producer: int
+        layers: list[bool]
 
     class ConsumerStarted(Event):
         """First packet went out after a (re-)binding: video is at a key frame."""
@@ -104,11 +116,44 @@ AnyEvent: TypeAlias = (
     | Event.SessionLost
     | Event.ProducerStarted
     | Event.ProducerStalled
+    | Event.ProducerLayersWanted
     | Event.ConsumerStarted
     | Event.Speakers
     | Event.SegmentationOff
     | Event.WorkerFailed
 )
+
+class Tap:
+    """The frames of one producer, from the moment that it was opened until the producer goes, as journal records.
+
+    A record is 40 bytes `<IIIBBBBIqqI` (magic "PRJ1", CRC-32 of everything behind this field, payload bytes, kind,
+    codec, flags, layer, generation, at_us, rtp, clock_rate) and the payload. kind: 1 frame, 2 clock (payload: u64 NTP
+    time of the sender report whose RTP timestamp is `rtp`), 3 gap (frames were lost before what follows), 4 muted, 5
+    unmuted.
+    codec: 1 Opus, 2 VP8, 3 VP9 (layers of a picture as one superframe), 4 H.264 (Annex B), 5 AV1 (OBUs with sizes, no
+    temporal delimiters). flags: bit 0 key frame, bit 1 after a loss and not decodable until the next key frame, bits 2
+    and 3 quarter turns clockwise that the picture needs (a phone held upright). at_us: arrival by the clock of
+    `DataPlane.now_us`, never going back within a tap. rtp: unwrapped within (layer, generation).
+
+    Pictures are in order and begin with a key frame, which is asked for; the best simulcast layer that flows is
+    followed, changed at its key frames. What the publisher repairs is waited for, 0.9 s at most. Sound is not ordered:
+    frames that RED (RFC 2198) brings again come late. Nothing is taken while the producer is muted. Threads may share
+    it; closed when it is collected.
+    """
+
+    def take(self) -> bytes:
+        """Whole records since the last call, b"" if there are none."""
+
+    @property
+    def lost(self) -> int:
+        """Frames dropped because `max_bytes` were waiting; a gap and a new key frame follow when half of it is free."""
+
+    @property
+    def ended(self) -> bool:
+        """The producer is gone, or never was; `take` may still give a rest."""
+
+    def close(self) -> None:
+        """Take no more frames; idempotent. `ended` within 0.1 s."""
 
 class DataPlane:
     def __init__(
@@ -141,7 +186,11 @@ class DataPlane:
         """(session, one DTLS datagram) that arrived on a path which ICE has validated."""
 
     # --- rooms and sessions -------------------------------------------------------------------------------------
-    def add_room(self, room: int, *, worker: int) -> None: ...
+    def add_room(self, room: int, *, worker: int, audio_last_n: int = 0) -> None:
+        """`audio_last_n`: while ten or more speakers (`add_producer`) are unmuted, so many are forwarded, the loudest
+        and the dominant one, and those that were among them in the last 2 s, up to twice the number; 0 forwards all.
+        Speakers whose sessions tell no audio level are forwarded beside them, as many, those that sent first."""
+
     def remove_room(self, room: int) -> None:
         """Removes its sessions too."""
 
@@ -194,29 +243,44 @@ class DataPlane:
         """Re-binding keeps SSRC, sequence and timestamp continuity and asks the new producer for a key frame."""
 
     def set_consumer_layer(self, consumer: int, *, layer: int, temporal: int = 7, priority: int = 1) -> None:
-        """Highest layer wanted (0 = lowest). The best flowing layer not above it that the session's estimate allows is
-        sent, switched on key frames. `priority` (0..255): who gets more of the estimate first, when every picture of
-        the session has its lowest layer; sound always goes before pictures."""
+        """Highest layer wanted (0 = lowest), and of it the highest temporal layer. The best flowing layer not above it
+        that the session's estimate allows is sent, switched on key frames, or without one where the stream allows it.
+        `priority` (0..255): who gets more of the estimate first, when every picture of the session has its lowest
+        layer; sound always goes before pictures."""
 
     def pause_consumer(self, consumer: int, *, paused: bool) -> None: ...
     def remove_consumer(self, consumer: int) -> None: ...
     def request_key_frame(self, producer: int) -> None: ...
+
+    # --- taps ---------------------------------------------------------------------------------------------------
+    def open_tap(self, tap: int, producer: int, max_bytes: int) -> Tap:
+        """Take the frames of a producer; it counts as a viewer of the highest layer (`Event.ProducerLayersWanted`).
+
+        `max_bytes`, 64 KiB to 1 GiB: records that may wait to be taken. The packet path never waits for them."""
+
+    def now_us(self) -> int:
+        """Microseconds since the Unix epoch by the clock of the taps' `at_us`: it runs with the monotonic one, and is
+        set once, at start."""
 
     # --- numbers ------------------------------------------------------------------------------------------------
     def stats(self) -> bytes:
         """JSON snapshot that the workers refresh each second.
 
         {"workers": [{"worker", "port", "packets_in", "packets_out", "bytes_in", "bytes_out", "stun_in",
-                      "stun_rejected", "junk", "srtp_errors", "replayed", "unknown_ids", "sessions", "rooms",
+                      "stun_rejected", "junk", "policed", "srtp_errors", "replayed", "unknown_ids", "sessions", "rooms",
                       "send_drops", "cpu_s", "gso": bool (UDP_SEGMENT is in use)}],
          "sessions": [{"session", "connected", "address", "transport", "rtt_ms"|null, "uplink_loss", "downlink_loss",
-                       "bytes_in", "bytes_out", "packets_in", "packets_out", "nacks_sent", "nacks_received",
-                       "rtx_sent", "plis_sent", "plis_received", "estimate_bps"|null, "allocated_bps"}],
+                       "bytes_in", "bytes_out", "packets_in", "packets_out", "policed", "nacks_sent",
+                       "nacks_received", "rtx_sent", "plis_sent", "plis_received", "estimate_bps"|null,
+                       "allocated_bps"}],
          "producers": [{"producer", "layers": [{"rid", "ssrc", "packets", "bytes", "bitrate_bps", "lost",
-                        "flowing": bool}]}],
+                        "flowing": bool, "wanted": bool (as ProducerLayersWanted told)}]}],
          "consumers": [{"consumer", "producer"|null, "layer"|null, "packets", "bytes", "bitrate_bps", "rtx",
-                        "paused_by_estimate": bool}]}
-        Losses are shares 0..1 over the last 2 s. estimate_bps: what the link to the client carries, null while it gives
-        no feedback and is not limited; allocated_bps: what the layers that are sent and the sound take of it. A picture
-        is paused by the estimate when not even its lowest layer fits.
+                        "paused_by_estimate": bool}],
+         "taps": [{"tap", "producer", "frames", "bytes", "dropped" (no room)}]}
+        rtt_ms: by the client's receiver reports; else, where it only publishes, the shortest answer to our NACKs of the
+        last 5 to 10 s that had any, null before one. policed: packets faster than a session may send, dropped before
+        decryption. Losses are shares 0..1 over the last 2 s. estimate_bps: what the link to the client carries, null
+        while it gives no feedback and is not limited; allocated_bps: what the layers that are sent and the sound take
+        of it. A picture is paused by the estimate when not even its lowest layer fits.
         """

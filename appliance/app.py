@@ -2,11 +2,13 @@
 
 ::
 
-    data folder (lock, secret) → certificate → asyncio thread → database → files → SFU → meetings → HTTP
+    data folder (lock, secret) → certificate → asyncio thread → database → SFU → plugins → files → meetings → jobs
+    → HTTP
 
 Owns the one root nursery, the wiring, and the lines that say that the server is ready; refuses to do any work of the
 parts. On the first SIGTERM or SIGINT nothing new is accepted, every room is closed with ``server_stopping``, requests
-that run are finished, and the parts are closed; `stopping` has the deadline.
+and jobs that run are finished (what does not end in time begins anew at the next start), and the parts are closed;
+`stopping` has the deadline.
 """
 
 from __future__ import annotations
@@ -14,11 +16,12 @@ from __future__ import annotations
 import ctypes
 import gc
 import ipaddress
+import random
 import re
 import resource
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from os import uname
@@ -35,17 +38,38 @@ from appliance.api.services import Services, make_services
 from appliance.api.static_files import StaticFiles
 from appliance.asyncio_thread import open_asyncio_thread
 from appliance.auth.tokens import TokenSigner
+from appliance.bus.live import LiveBus
+from appliance.bus.relay import Reaction
+from appliance.chores import StoreQueue, add_chores
 from appliance.data_folder import DataFolder, open_data_folder
-from appliance.files.folder import open_folder_storage
-from appliance.ids import new_token
+from appliance.file_chores import add_file_chores
+from appliance.files.staging import open_staging
+from appliance.files.storage import ObjectStorage
+from appliance.hooks.running import open_plugins
+from appliance.ids import new_id, new_token
+from appliance.jobs.registry import Registry
+from appliance.jobs.runner import Runner
 from appliance.live.directory import Live, open_live
-from appliance.observe.metrics import Metrics
+from appliance.live.recorder import open_recorder
+from appliance.observe.metrics import JobMeter, Metrics
+from appliance.plugin_storage import open_any_storage
+from appliance.reactions.listeners import PREFIX, subscribers
+from appliance.reactions.notices import TYPES as NOTICED
+from appliance.reactions.notices import make_notices
+from appliance.reactions.returning import follow_plugins, recall
+from appliance.reactions.revoked import follow_revoked
+from appliance.reactions.sending import add_notification_jobs
+from appliance.reactions.telling import open_telling
+from appliance.recordings.processing import add_processing
+from appliance.recordings.removal import add_removal
+from appliance.recordings.retention import add_retention
+from appliance.recordings.shelf import Shelf
 from appliance.settings import Settings, is_loopback
 from appliance.sfu.addresses import interface_addresses
 from appliance.sfu.media import open_sfu
 from appliance.stopping import DRAIN_S, Stopping
-from appliance.store import sessions, users
-from appliance.store.database import Database, DatabaseError, open_database
+from appliance.store import users
+from appliance.store.database import Database, open_database
 from appliance.tls import Certificates, open_certificates
 
 _log = structlog.get_logger(__name__)
@@ -53,28 +77,37 @@ _log = structlog.get_logger(__name__)
 # Seconds that a Python thread may keep the interpreter. With CPython's 5 ms trio was late by 0.6 s at the 99th
 # percentile while the asyncio thread was busy, with 0.5 ms by 1.5 ms.
 _SWITCH_INTERVAL_S = 0.0005
-# A packet cache is 1.5 MB a camera layer. glibc raises its threshold to the largest block that was ever freed
-# (mallopt(3)); such blocks then come from heaps that give nothing back, and a server keeps the memory of its busiest
-# hour. Fourteen meetings of three: 101 to 107.6 MB before, 101 to 102.8 MB with this.
+# glibc raises its threshold to the largest block that was ever freed (mallopt(3)), as a busy worker's slabs; such
+# blocks then come from heaps that give nothing back, and a server keeps the memory of its busiest hour. Fourteen
+# meetings of three, when a packet cache was one block of 1.5 MB: 101 to 107.6 MB before, 101 to 102.8 MB with this.
 _MMAP_THRESHOLD_BYTES = 1024 * 1024
 _M_MMAP_THRESHOLD = -3  # malloc.h
-# Sign-ins that expired are forgotten this often; how late does not matter, each is refused by its time anyway.
-_FORGET_EACH_S = 3600.0
+# Smaller blocks leave free pages between others, which go back when asked for: 6 to 8 of 27 MB after 150 people had
+# come and gone, in 2 ms. Looked for this often, and only when there are fewer people than at the last look.
+_TRIM_EACH_S = 10.0
+# What a database gets to note the jobs that a stop interrupted; after jobs.drain_s and within `stopping.DEADLINE_S`.
+_GIVE_BACK_S = 3.0
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
-def run(settings: Settings, *, version: str, config_file: Path | None = None) -> int:
+AddJobs = Callable[[Registry, Database], None]
+"""Binds further job types, as plugins bring."""
+
+
+def run(
+    settings: Settings, *, version: str, config_file: Path | None = None, add_jobs: AddJobs | None = None
+) -> int:
     """Serve until a signal says stop; returns the exit code. ConfigError, maybe in a group, when it cannot start."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     _return_large_blocks()
     _allow_many_files()
     _log.info("starting", version=version, config=str(config_file or "defaults"))
-    trio.run(partial(serve, settings, version=version))
+    trio.run(partial(serve, settings, version=version, add_jobs=add_jobs))
     _log.info("stopped")
     return 0
 
 
-async def serve(settings: Settings, *, version: str) -> None:
+async def serve(settings: Settings, *, version: str, add_jobs: AddJobs | None = None) -> None:
     """Open everything, serve until the first signal, close everything."""
     stopping = Stopping()
     ready = trio.Event()
@@ -82,7 +115,7 @@ async def serve(settings: Settings, *, version: str) -> None:
         await root.start(stopping.listen)
         with trio.CancelScope() as starting:
             root.start_soon(_give_up_start, stopping, ready, starting)
-            await _serve(settings, version, stopping, ready)
+            await _serve(settings, version, add_jobs, stopping, ready)
         root.cancel_scope.cancel()
 
 
@@ -93,17 +126,23 @@ async def _give_up_start(stopping: Stopping, ready: trio.Event, starting: trio.C
         starting.cancel()
 
 
-async def _serve(settings: Settings, version: str, stopping: Stopping, ready: trio.Event) -> None:
+async def _serve(
+    settings: Settings, version: str, add_jobs: AddJobs | None, stopping: Stopping, ready: trio.Event
+) -> None:
     with open_data_folder(Path(settings.data.folder)) as folder:
         addresses = interface_addresses()
         certificates = open_certificates(settings, folder.tls, certificate_names(settings, addresses))
         if certificates is None and not is_loopback(settings.http.host) and not settings.http.trusted_proxies:
             advice = "set tls, or name the proxy that does it in http.trusted_proxies"
             _log.warning("plain_http_beyond_loopback", effect="browsers give no camera", advice=advice)
-        async with _open_parts(settings, folder, version) as (services, live), trio.open_nursery() as nursery:
+        async with (
+            _open_parts(settings, folder, version, add_jobs) as (services, live, runner),
+            trio.open_nursery() as nursery,
+        ):
             if certificates is not None:
                 nursery.start_soon(certificates.watch)
-            nursery.start_soon(_forget_expired, services.database)
+            await nursery.start(runner.serve)
+            nursery.start_soon(_return_free_pages, live)
             drained = trio.Event()
             bound = await nursery.start(_serve_http, services, certificates, stopping, drained)
             _say_ready(public_url(settings, bound, addresses, secure=certificates is not None), services.setup.token)
@@ -111,26 +150,62 @@ async def _serve(settings: Settings, version: str, stopping: Stopping, ready: tr
             gc.collect()
             gc.freeze()  # what the start made lives to the end: no full collection walks it again
             await stopping.wait_asked()
-            with trio.move_on_after(DRAIN_S) as draining:
-                await live.stop()
-            if draining.cancelled_caught:
-                _log.warning("rooms_slow_to_close", deadline_s=DRAIN_S)
+            async with trio.open_nursery() as closing:
+                closing.start_soon(_close_rooms, live)
+                closing.start_soon(_close_jobs, runner, settings.jobs.drain_s)
             await drained.wait()
             nursery.cancel_scope.cancel()
 
 
 @asynccontextmanager
-async def _open_parts(settings: Settings, folder: DataFolder, version: str) -> AsyncIterator[tuple[Services, Live]]:
+async def _open_parts(
+    settings: Settings, folder: DataFolder, version: str, add_jobs: AddJobs | None
+) -> AsyncIterator[tuple[Services, Live, Runner]]:
     """Everything that HTTP stands on, each in what it needs; closed in the opposite order."""
     async with (
         open_asyncio_thread() as thread,
         open_database(settings, thread) as database,
-        open_folder_storage(folder.files) as files,
+        open_staging(folder.uploads) as staging,
         open_sfu(settings.media, thread, loopback=is_loopback(settings.http.host)) as sfu,
+        open_plugins(
+            settings.plugins,
+            version=version,
+            public_url=settings.http.public_url.rstrip("/"),
+            now_ms=_now_ms,
+            known=await recall(database),
+        ) as plugins,
+        open_any_storage(settings, folder.files, plugins) as files,
     ):
         metrics = Metrics()
+        shelf = _make_shelf(settings, folder, database, files)
         signer = TokenSigner(folder.key("tokens"))
-        async with open_live(settings, database, sfu, signer) as live:
+        bus = LiveBus()
+        notices = make_notices(settings, plugins.notifiers, _now_ms)
+        reaction = Reaction(name="notices", types=NOTICED, react=notices.react)
+        async with (
+            open_recorder(
+                settings.recording,
+                shelf.root,
+                database,
+                node=shelf.node,
+                now_ms=_now_ms,
+                clock_us=sfu.clock_us,
+            ) as recorder,
+            open_live(settings, database, sfu, signer, recorder, node=folder.node) as live,
+            open_telling(
+                settings.bus,
+                database,
+                thread,
+                bus,
+                [reaction, *subscribers(plugins)],
+                now_ms=_now_ms,
+                uniform=random.uniform,
+            ) as telling,
+            trio.open_nursery() as beside,
+        ):
+            recorder.meetings = live
+            beside.start_soon(follow_revoked, bus, live.revoke_user)
+            beside.start_soon(follow_plugins, plugins, database, _now_ms)
             administrators = await database.read(users.count_active_admins)
             services = make_services(
                 version=version,
@@ -138,16 +213,60 @@ async def _open_parts(settings: Settings, folder: DataFolder, version: str) -> A
                 secret=folder.key("tokens"),
                 database=database,
                 live=live,
+                recorder=recorder,
                 files=files,
+                staging=staging,
                 metrics=metrics,
+                plugins=plugins,
                 setup_token=None if administrators else new_token(),
                 now_ms=_now_ms,
             )
             metrics.database(database.statistics)
             metrics.media(sfu.statistics)
+            metrics.storage(files.statistics)
+            metrics.gauge("uploads_active", "Uploads that are worked on.", lambda: staging.statistics()["active"])
             metrics.meetings(live.statistics)
+            metrics.recordings(recorder.statistics)
+            metrics.plugins(plugins.statistics)
             metrics.gauge("active_users", "Different people in meetings now, guests too.", partial(_active_users, live))
-            yield services, live
+            metrics.gauge("tasks", "Tasks of the server.", lambda: trio.lowlevel.current_statistics().tasks_living)
+            metrics.events(telling.statistics)
+            registry = Registry(processes=settings.jobs.processes)
+            # one that could not start today is owed what it was owed
+            owed = telling.relay.names | {f"{PREFIX}{name}" for name in settings.plugins.enabled}
+            add_chores(registry, database, settings, subscribers=owed, now_ms=_now_ms)
+            add_file_chores(registry, database, files, staging, now_ms=_now_ms)
+            add_notification_jobs(registry, database, notices, plugins, _now_ms)
+            add_processing(registry, shelf, settings.recording, at_once=settings.jobs.processes)
+            add_removal(registry, shelf)
+            add_retention(registry, shelf, settings.recording)
+            if add_jobs is not None:
+                add_jobs(registry, database)
+            runner = _make_runner(settings, database, metrics.job_meter(), registry, folder.node)
+            metrics.jobs(runner.statistics)
+            yield services, live, runner
+            beside.cancel_scope.cancel()
+
+
+def _make_shelf(settings: Settings, folder: DataFolder, database: Database, files: ObjectStorage) -> Shelf:
+    root = Path(settings.recording.folder) if settings.recording.folder else folder.recordings
+    return Shelf(database=database, files=files, root=root, node=folder.node, now_ms=_now_ms)
+
+
+def _make_runner(
+    settings: Settings, database: Database, meter: JobMeter, registry: Registry, node: str
+) -> Runner:
+    return Runner(
+        StoreQueue(database, now_ms=_now_ms),
+        registry,
+        worker=f"{uname().nodename} {new_id('run')}",  # for people, and unlike any other start
+        node=node,
+        places=settings.jobs.places,
+        lease_s=settings.jobs.lease_s,
+        now_ms=_now_ms,
+        chance=random.random,
+        meter=meter,
+    )
 
 
 async def _serve_http(
@@ -168,16 +287,22 @@ async def _serve_http(
     drained.set()
 
 
-async def _forget_expired(database: Database) -> None:
-    """Housekeeping, for ever; a database that is away is no reason to stop."""
-    while True:
-        await trio.sleep(_FORGET_EACH_S)
-        try:
-            forgotten = await database.run(sessions.delete_expired, _now_ms())
-        except DatabaseError as error:
-            _log.warning("expired_sessions_kept", reason=str(error))
-        else:
-            _log.debug("expired_sessions_forgotten", sessions=forgotten)
+async def _close_rooms(live: Live) -> None:
+    with trio.move_on_after(DRAIN_S) as draining:
+        await live.stop()
+    if draining.cancelled_caught:
+        _log.warning("rooms_slow_to_close", deadline_s=DRAIN_S)
+
+
+async def _close_jobs(runner: Runner, drain_s: float) -> None:
+    with trio.move_on_after(drain_s) as draining:
+        await runner.drain()
+    if draining.cancelled_caught:
+        _log.info("jobs_given_back", jobs=runner.statistics()["running"])
+    with trio.move_on_after(_GIVE_BACK_S) as giving_back:  # a database that is away: their leases run out
+        await runner.release()
+    if giving_back.cancelled_caught:
+        _log.warning("jobs_not_given_back", jobs=runner.statistics()["running"])
 
 
 def _active_users(live: Live) -> int:
@@ -233,6 +358,20 @@ def _return_large_blocks() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries than glibc have none, nor the trouble
     if mallopt is not None and mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES) != 1:
         _log.warning("memory_is_kept", reason="mallopt refused the threshold", bytes=_MMAP_THRESHOLD_BYTES)
+
+
+async def _return_free_pages(live: Live) -> None:
+    """Have memory of people who left go back to the system, for ever; in a thread, without the interpreter's lock."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # as mallopt
+    if trim is None:
+        return
+    before = 0
+    while True:
+        await trio.sleep(_TRIM_EACH_S)
+        connected = live.connected
+        if connected < before:
+            await trio.to_thread.run_sync(trim, 0)
+        before = connected
 
 
 def _allow_many_files() -> None:

@@ -19,7 +19,7 @@ import collections
 import contextvars
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import outcome
@@ -286,7 +286,8 @@ class AsyncioThread:
         self._closed = True
         if not self._ended.is_set():
             assert self._loop is not None and self._stop is not None
-            self._loop.call_soon_threadsafe(self._stop.set)
+            with suppress(RuntimeError):  # the loop is closed: `_thread_ended` is on its way
+                self._loop.call_soon_threadsafe(self._stop.set)
         with trio.move_on_after(_CLOSE_DEADLINE_S, shield=True) as scope:
             await self._ended.wait()
         if scope.cancelled_caught:

@@ -1,6 +1,7 @@
 """The data folder: made private, locked for one process, with the secret that is drawn once.
 
-Owns the lock, the secret and the names of what lies at the top; refuses to know what the parts keep below.
+Owns the lock, the secret, the node's name and the names of what lies at the top; refuses to know what the parts keep
+below.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import fcntl
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from pathlib import Path
 import structlog
 
 from appliance.errors import ConfigError
+from appliance.ids import new_id
 
 _log = structlog.get_logger(__name__)
 
@@ -26,14 +29,18 @@ _LOCK = "lock"
 _SECRET = "secret.key"
 _SECRET_BYTES = 32  # the block that HMAC-SHA-256 keys want at least (RFC 2104 §3)
 _LOCK_TEXT_MAX = 200
+_NODE = "node.id"
+_NODE_NAME = re.compile(r"node_[a-z2-7]{20}")
 
 
 class DataFolder:
     """A folder that this process alone serves from; made by `open_data_folder`."""
 
-    def __init__(self, path: Path, secret: bytes) -> None:
+    def __init__(self, path: Path, secret: bytes, node: str) -> None:
         """`secret`: random bytes that stay the same over restarts."""
         self.path = path
+        self.node = node
+        """Names whoever has this folder, among servers that share a database; the same over restarts."""
         self._secret = secret
 
     @property
@@ -42,9 +49,19 @@ class DataFolder:
         return self.path / "files"
 
     @property
+    def uploads(self) -> Path:
+        """Files on their way into it."""
+        return self.path / "uploads"
+
+    @property
     def tls(self) -> Path:
         """The certificate that we made ourselves."""
         return self.path / "tls"
+
+    @property
+    def recordings(self) -> Path:
+        """What is being recorded, unless the settings say where."""
+        return self.path / "recordings"
 
     def key(self, purpose: str) -> bytes:
         """32 bytes for one purpose, the same over restarts; one key tells nothing about another (RFC 5869 §2.3)."""
@@ -64,7 +81,7 @@ def open_data_folder(path: Path) -> Iterator[DataFolder]:
         raise ConfigError(f"data.folder = '{path}': cannot be written: {error.strerror}") from error
     try:
         _lock(descriptor, path)
-        yield DataFolder(path, _read_secret(path))
+        yield DataFolder(path, _read_secret(path), _read_node(path))
     finally:
         os.close(descriptor)  # which lets go of the lock
 
@@ -118,6 +135,24 @@ def _draw_secret(path: Path) -> bytes:
     write_private(path / _SECRET, secret)
     _log.info("secret_drawn", file=str(path / _SECRET))
     return secret
+
+
+def _read_node(path: Path) -> str:
+    """The name; drawn if there is none. Only ever called under the lock."""
+    file = path / _NODE
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as opened:
+            node = opened.read(1024).decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        node = new_id("node")
+        write_private(file, f"{node}\n".encode())
+        return node
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
+    if not _NODE_NAME.fullmatch(node):
+        raise ConfigError(f"{file}: holds no node's name; restore it from a backup")
+    return node
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -1,19 +1,16 @@
 """Every setting: its name, type, default and bounds, as frozen structs. The unit is in each name.
 
-Owns the shape and the checks that need more than one key; refuses to know where values come from (settings_file
-reads TOML and the environment) and what they are used for. config/appliance.toml holds the same keys with the same
-defaults and the reason for each; a test compares the two.
+Owns the shape and the bounds of single keys; refuses to know where values come from (settings_file reads TOML and the
+environment), which of them contradict each other (settings_check) and what they are used for. config/appliance.toml
+holds the same keys with the same defaults and the reason for each; a test compares the two.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
-
-from appliance.errors import ConfigError
 
 NonEmpty = Annotated[str, Meta(min_length=1)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -22,6 +19,10 @@ Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 LongSeconds = Annotated[int, Meta(ge=60, le=31_536_000)]
 Bytes = Annotated[int, Meta(ge=1024, le=1_073_741_824)]
+LargeBytes = Annotated[int, Meta(ge=1024, le=2**50)]
+PLUGIN_NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+PluginName = Annotated[str, Meta(pattern=PLUGIN_NAME, max_length=50)]
+"""No underscore: PARLEY_PLUGINS__MY_PLUGIN__KEY can then mean only one name."""
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,6 +70,31 @@ class DatabaseSettings(Section, frozen=True):
     synchronous: Literal["normal", "full"] = "full"
 
 
+class StorageSettings(Section, frozen=True):
+    """Where files lie: a folder of the data folder, an S3-compatible service, or what a plugin makes of it."""
+
+    kind: NonEmpty = "folder"
+    """``folder``, ``s3`` or ``plugin:<name>``; `settings_check` knows no other."""
+    endpoint_url: str = ""
+    bucket: str = ""
+    region: str = ""
+    access_key: str = ""
+    secret_key: str = ""
+    prefix: str = "parley/"
+    path_style: bool = True
+
+    def __repr__(self) -> str:
+        """Without what gives access, wherever settings may be printed."""
+        return f"StorageSettings(kind={self.kind!r}, endpoint_url={self.endpoint_url!r}, bucket={self.bucket!r}, …)"
+
+
+class BusSettings(Section, frozen=True):
+    """How events reach those who react."""
+
+    redis_url: str = ""
+    keep_days: Annotated[int, Meta(ge=1, le=3650)] = 7
+
+
 class AuthSettings(Section, frozen=True):
     """Accounts, tokens and password hashing."""
 
@@ -88,6 +114,7 @@ class MeetingsSettings(Section, frozen=True):
 
     max_participants: Annotated[int, Meta(ge=2, le=10_000)] = 100
     guests_allowed: bool = True
+    max_invitations: Count = 1000
     empty_grace_s: Seconds = 60.0
 
 
@@ -104,11 +131,19 @@ class SignalingSettings(Section, frozen=True):
 
 
 class IceServerSettings(Section, frozen=True):
-    """One STUN or TURN server that clients are told about (RFC 7064, RFC 7065)."""
+    """One STUN or TURN server that clients are told about (RFC 7064, RFC 7065).
+
+    A TURN server has either one user for everybody or `secret`, from which each join gets credentials of its own.
+    """
 
     urls: Annotated[tuple[NonEmpty, ...], Meta(min_length=1)]
     username: str | None = None
     credential: str | None = None
+    secret: NonEmpty | None = None
+
+    def __repr__(self) -> str:
+        """Without what gives access, wherever settings may be printed."""
+        return f"IceServerSettings(urls={self.urls!r}, …)"
 
 
 class MediaSettings(Section, frozen=True):
@@ -124,6 +159,38 @@ class MediaSettings(Section, frozen=True):
     max_seats: Annotated[int, Meta(ge=1, le=49)] = 49
     initial_seats: Annotated[int, Meta(ge=0, le=49)] = 4
     audio_seats: Annotated[int, Meta(ge=0, le=49)] = 0
+    audio_last_n: Annotated[int, Meta(ge=0, le=49)] = 3
+
+
+class JobsSettings(Section, frozen=True):
+    """Work in the background."""
+
+    places: Annotated[int, Meta(ge=1, le=1000)] = 16
+    processes: Annotated[int, Meta(ge=1, le=128)] = 1
+    lease_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+    drain_s: Annotated[float, Meta(ge=0, le=6)] = 3.0
+    keep_done_days: Annotated[int, Meta(ge=1, le=3650)] = 7
+
+
+class RecordingSettings(Section, frozen=True):
+    """How meetings are recorded, and for how long the files are kept."""
+
+    folder: str = ""
+    min_free_bytes: Annotated[int, Meta(ge=16_777_216, le=2**60)] = 1_073_741_824
+    keep_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
+    max_total_bytes: Annotated[int, Meta(ge=0, le=2**60)] = 0
+    height: Annotated[int, Meta(ge=360, le=1080)] = 720
+    format: Literal["mp4", "webm"] = "mp4"
+    layout: Literal["speaker", "grid", "screen"] = "speaker"
+    encoder: Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}$")] = "auto"
+
+
+class MediaFilesSettings(Section, frozen=True):
+    """Files that people upload."""
+
+    max_bytes: LargeBytes = 2_147_483_648
+    quota_bytes: Annotated[int, Meta(ge=0, le=2**60)] = 10_737_418_240
+    unfinished_keep_s: LongSeconds = 86_400
 
 
 class LimitsSettings(Section, frozen=True):
@@ -134,6 +201,7 @@ class LimitsSettings(Section, frozen=True):
     refresh_per_minute: Count = 30
     join_per_minute: Count = 60
     upload_per_minute: Count = 10
+    invitations_per_hour: Count = 200
     api_per_minute: Count = 600
 
 
@@ -144,6 +212,46 @@ class LogSettings(Section, frozen=True):
     format: Literal["auto", "console", "json"] = "auto"
 
 
+class NotificationsSettings(Section, frozen=True):
+    """What people are told, by the notifiers of the plugins."""
+
+    per_hour: Count = 20
+    reminder_before_s: Annotated[float, Meta(ge=0, le=604_800)] = 600.0
+    keep_days: Annotated[int, Meta(ge=1, le=3650)] = 90
+
+
+class GivenValue(Struct, frozen=True):
+    """A value as it was written, to be read when it is known what is wanted."""
+
+    value: object
+    origin: str
+    """The file or the variable that it came from."""
+    is_text: bool = False
+    """From the environment, where everything is a text."""
+
+    def __repr__(self) -> str:
+        """Without the value: it may be a password."""
+        return f"GivenValue(…, {self.origin!r})"
+
+
+class PluginTable(Struct, frozen=True):
+    """What the administrator wrote under ``[plugins.<name>]``; only the plugin knows what may stand there."""
+
+    name: str
+    values: tuple[tuple[str, GivenValue], ...]
+
+
+class PluginsSettings(Section, frozen=True):
+    """Which plugins run, and how much patience the server has with them."""
+
+    enabled: tuple[PluginName, ...] = ()
+    start_deadline_s: Seconds = 10.0
+    call_deadline_s: Seconds = 30.0
+    max_failures: Annotated[int, Meta(ge=1, le=1000)] = 5
+    tables: tuple[PluginTable, ...] = ()
+    """No key: the ``[plugins.<name>]`` tables, sorted by name."""
+
+
 class Settings(Section, frozen=True):
     """All sections."""
 
@@ -151,11 +259,18 @@ class Settings(Section, frozen=True):
     http: HttpSettings = HttpSettings()
     tls: TlsSettings = TlsSettings()
     database: DatabaseSettings = DatabaseSettings()
+    storage: StorageSettings = StorageSettings()
+    bus: BusSettings = BusSettings()
     auth: AuthSettings = AuthSettings()
     meetings: MeetingsSettings = MeetingsSettings()
     signaling: SignalingSettings = SignalingSettings()
     media: MediaSettings = MediaSettings()
+    jobs: JobsSettings = JobsSettings()
+    recording: RecordingSettings = RecordingSettings()
+    media_files: MediaFilesSettings = MediaFilesSettings()
     limits: LimitsSettings = LimitsSettings()
+    notifications: NotificationsSettings = NotificationsSettings()
+    plugins: PluginsSettings = PluginsSettings()
     log: LogSettings = LogSettings()
 
 
@@ -183,81 +298,3 @@ def serves_tls(settings: Settings) -> bool:
 def has_certificate(tls: TlsSettings) -> bool:
     """Whether the administrator named a certificate."""
     return bool(tls.certificate_file or tls.folder)
-
-
-def check(settings: Settings) -> None:
-    """Raise ConfigError for what bounds on single keys cannot say; names the key and the value."""
-    _check_http(settings.http)
-    _check_tls(settings.tls)
-    _check_database(settings.database)
-    auth, signaling, media = settings.auth, settings.signaling, settings.media
-    if auth.refresh_ttl_s < auth.access_ttl_s:
-        _reject("auth.refresh_ttl_s", auth.refresh_ttl_s, f"is shorter than auth.access_ttl_s = {auth.access_ttl_s}")
-    if signaling.silence_s < 2 * signaling.heartbeat_s:
-        _reject("signaling.silence_s", signaling.silence_s, "must be at least twice signaling.heartbeat_s")
-    if signaling.burst < signaling.messages_per_s:
-        _reject("signaling.burst", signaling.burst, "must not be below signaling.messages_per_s")
-    if media.initial_seats > media.max_seats:
-        _reject("media.initial_seats", media.initial_seats, f"is above media.max_seats = {media.max_seats}")
-    if media.port and media.port + media.workers - 1 > 65535:
-        _reject("media.port", media.port, f"leaves no room for media.workers = {media.workers} ports")
-    if not media.video_codecs:
-        _reject("media.video_codecs", [], "must name at least one codec")
-    if len(set(media.video_codecs)) != len(media.video_codecs):
-        _reject("media.video_codecs", media.video_codecs, "names a codec twice")
-    for name, hosts in (("hosts", media.hosts), ("announced_addresses", media.announced_addresses)):
-        for host in hosts:
-            _check_address(f"media.{name}", host)
-    for server in media.ice_servers:
-        for url in server.urls:
-            if not url.startswith(("stun:", "stuns:", "turn:", "turns:")):
-                _reject("media.ice_servers", url, "must begin with stun:, stuns:, turn: or turns:")
-            if url.startswith("turn") and not (server.username and server.credential):
-                _reject("media.ice_servers", url, "needs username and credential")
-
-
-def _check_http(http: HttpSettings) -> None:
-    if http.public_url:
-        parts = urlsplit(http.public_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            _reject("http.public_url", http.public_url, "must be http(s)://host[:port]")
-        if parts.path.rstrip("/") or parts.query or parts.fragment:
-            _reject("http.public_url", http.public_url, "must not hold a path: the page is served at the root")
-    for proxy in http.trusted_proxies:
-        try:
-            ipaddress.ip_network(proxy)
-        except ValueError:
-            _reject("http.trusted_proxies", proxy, "must be an address or a network as 10.0.0.0/8")
-
-
-def _check_tls(tls: TlsSettings) -> None:
-    if bool(tls.certificate_file) != bool(tls.key_file):
-        missing = "tls.key_file" if tls.certificate_file else "tls.certificate_file"
-        _reject(missing, "", "must be set together with the other file")
-    if tls.folder and tls.certificate_file:
-        _reject("tls.folder", tls.folder, "excludes tls.certificate_file: set one of them")
-    if tls.mode == "files" and not has_certificate(tls):
-        _reject("tls.mode", tls.mode, "needs tls.certificate_file and tls.key_file, or tls.folder")
-    if tls.mode == "off" and has_certificate(tls):
-        _reject("tls.mode", tls.mode, "contradicts the certificate that is set")
-
-
-def _check_database(database: DatabaseSettings) -> None:
-    if database.url:
-        parts = urlsplit(database.url)
-        if parts.scheme not in ("postgresql", "postgres"):
-            # The value is not repeated: a password may be in it.
-            raise ConfigError('database.url: must be "" for SQLite or begin with postgresql://')
-    if database.pool_min > database.pool_max:
-        _reject("database.pool_min", database.pool_min, f"is above database.pool_max = {database.pool_max}")
-
-
-def _check_address(key: str, value: str) -> None:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        _reject(key, value, "must be an IPv4 or IPv6 address")
-
-
-def _reject(key: str, value: object, reason: str) -> None:
-    raise ConfigError(f"{key} = {value!r}: {reason}")

@@ -93,6 +93,9 @@ def test_metrics_of_every_part_are_there(server: Server) -> None:
     for name in ("active_users", "active_meetings", "signaling_sockets", "sfu_rooms", "sfu_sessions"):
         assert server.metric(name) == 0
     assert server.metric("db_connections") == 2
+    assert server.metric("jobs_turns_total") >= 1
+    assert server.metric("jobs_running") == 0
+    assert server.metric("tasks") > 1
     assert server.metric("http_requests_total") >= 1
     assert server.metric("http_request_duration_seconds_count") >= 1
     deadline = time.monotonic() + 5

@@ -11,10 +11,13 @@ from appliance import console
 from appliance.auth.passwords import PasswordHasher
 from appliance.errors import ConfigError, UserError
 from appliance.settings import AuthSettings, Settings
-from appliance.store import audit, users
+from appliance.store import audit, external_accounts, job_runs, jobs, users
 from appliance.store.database import Conn
+from appliance.store.external_accounts import ExternalAccount
+from appliance.store.jobs import Job
 from appliance.store.users import User
 from tests.support.databases import database_settings, open_test_database
+from tests.support.queued_jobs import Number, a_turn, done, now_ms, number_type
 
 # The cheapest hash that settings allow.
 QUICK = AuthSettings(argon2_memory_kib=8192, argon2_passes=1, argon2_lanes=1)
@@ -91,6 +94,18 @@ async def test_a_password_is_reset_beside_an_open_database(target: str | Path) -
     assert all(entry.target == user_id and entry.actor_name.startswith("console: ") for entry in entries)
 
 
+async def test_a_password_that_a_plugin_knows_is_not_reset(target: str | Path) -> None:
+    settings = _settings(target)
+    user_id = await _add(settings, "ann")
+    bound = ExternalAccount(
+        user_id=user_id, plugin="ldap", subject="1", username="ann", email="a@b.org", display_name="Ann"
+    )
+    async with open_test_database(target) as database:
+        await database.run(external_accounts.put, bound)
+    with pytest.raises(UserError, match="the account ann signs in by the plugin ldap"):
+        await console.reset_password(settings, login="ann", password="another good one")
+
+
 async def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     settings = _settings(tmp_path)
     await _add(settings, "ann")
@@ -109,3 +124,59 @@ async def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="is not a folder"):
         await _all(_settings(tmp_path / "file"))
+
+
+async def test_dead_letters_are_looked_at_requeued_and_dropped(target: str | Path) -> None:
+    settings = _settings(target)
+    order = number_type().order(Number(7), now_ms=now_ms())
+    if isinstance(target, Path):
+        target.mkdir()
+    async with open_test_database(target) as database:
+        await database.run(jobs.enqueue, order)
+
+        async def die() -> None:
+            await database.run(job_runs.turn, a_turn(now_ms()))
+            ended = done(order.id, verdict="dead", error="Traceback\nLookupError: boom")
+            await database.run(job_runs.turn, a_turn(now_ms(), ended=(ended,), limit=0))
+
+        await die()
+        shown: list[Job] = []
+        await console.list_jobs(settings, state="dead", type=None, show=shown.append)
+        await console.list_jobs(settings, state="done", type=None, show=shown.append)
+        await console.list_jobs(settings, state=None, type="test.number", show=shown.append)
+        assert [job.id for job in shown] == [order.id, order.id]
+        assert await console.find_job(settings, order.id) == shown[0]
+        await console.requeue_job(settings, order.id)
+        assert (await console.find_job(settings, order.id)).state == "waiting"
+        with pytest.raises(UserError, match=f"can be dropped, {order.id} is waiting"):
+            await console.drop_job(settings, order.id)
+        await die()
+        await console.drop_job(settings, order.id)
+        for act in (console.find_job, console.requeue_job, console.drop_job):
+            with pytest.raises(UserError, match="there is no job"):
+                await act(settings, order.id)
+        rows = await database.read(audit.page, action=None, actor_id=None, after=None, limit=9)
+        assert {row.action for row in rows if row.target == order.id} == {"console.job.requeue", "console.job.drop"}
+        assert all(row.actor_name.startswith("console: ") for row in rows)
+
+
+async def test_the_audit_log_is_exported_and_verified(target: str | Path) -> None:
+    settings = _settings(target)
+    for name in ("ann", "ben", "cat"):
+        await _add(settings, name)
+    written: list[bytes] = []
+    await console.export_audit(settings, after=1, write=written.append)
+    lines = [msgspec.json.decode(line) for line in b"".join(written).splitlines()]
+    assert [(line["seq"], line["entry"]["action"]) for line in lines] == [
+        (2, "console.user.add"), (3, "console.user.add"),
+    ]  # fmt: skip
+    verdict = await console.verify_audit(settings)
+    assert (verdict.intact, verdict.rows, verdict.seal) == (True, 3, lines[-1]["seal"])
+
+    async def tamper(conn: Conn) -> None:
+        await conn.execute("DELETE FROM audit WHERE seq = 2")
+
+    async with open_test_database(target) as database:
+        await database.run(tamper)
+    verdict = await console.verify_audit(settings)
+    assert (verdict.intact, verdict.rows, verdict.broken_at) == (False, 1, 2)

@@ -33,14 +33,17 @@ def test_it_is_made_private_with_a_secret_that_stays(tmp_path: Path) -> None:
     with open_data_folder(path) as folder:
         assert _mode(path) == 0o700
         assert _mode(path / "secret.key") == 0o600
-        key = folder.key("tokens")
+        key, node = folder.key("tokens"), folder.node
         assert len(key) == 32
         assert folder.key("cookies") != key
         assert (path / "secret.key").read_bytes() != key
     with open_data_folder(path) as folder:
-        assert folder.key("tokens") == key
+        assert (folder.key("tokens"), folder.node) == (key, node)
     with open_data_folder(tmp_path / "other") as folder:
-        assert folder.key("tokens") != key
+        assert folder.key("tokens") != key and folder.node != node
+    (path / "node.id").write_text("../elsewhere")
+    with pytest.raises(ConfigError, match=r"node\.id: holds no node's name"), open_data_folder(path):
+        raise AssertionError("opened")
 
 
 @pytest.mark.slow

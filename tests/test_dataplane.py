@@ -82,6 +82,14 @@ def wait_stats(plane: DataPlane, condition: Callable[[Any], bool]) -> Any:
     raise AssertionError(numbers)
 
 
+def wait_for(condition: Callable[[], Any]) -> Any:
+    until = time.monotonic() + 2
+    while not (value := condition()):
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    return value
+
+
 def connect(plane: DataPlane, client: socket.socket) -> None:
     client.sendto(binding_request(UFRAG, PASSWORD), ("127.0.0.1", plane.ports[0]))
     assert client.recv(2048)[:2] == b"\x01\x01"
@@ -199,6 +207,33 @@ def test_what_was_added_is_in_the_numbers(plane: DataPlane, client: socket.socke
     assert numbers["sessions"] == numbers["producers"] == numbers["consumers"] == []
 
 
+def test_a_tap_ends_with_its_producer_and_with_its_reader(plane: DataPlane) -> None:
+    plane.add_producer(3, session=2, kind="video", mid="0")
+    plane.mute_producer(3, muted=True)
+    taps = [plane.open_tap(10 + n, 3, 1 << 20) for n in range(2)]
+    record = wait_for(taps[0].take)
+    assert len(record) == 40 and record[:4] == b"PRJ1" and record[12] == 4
+    assert zlib.crc32(record[8:]) == int.from_bytes(record[4:8], "little")
+    at_us = int.from_bytes(record[20:28], "little")
+    assert 0 <= plane.now_us() - at_us < 2_000_000 and abs(plane.now_us() / 1e6 - time.time()) < 1
+    assert (taps[0].take(), taps[0].lost, taps[0].ended) == (b"", 0, False)
+    assert [tap["tap"] for tap in wait_stats(plane, lambda n: n["taps"])["taps"]] == [10, 11]
+    taps[1].close()
+    wait_for(lambda: taps[1].ended)
+    assert not taps[0].ended
+    plane.remove_producer(3)
+    wait_for(lambda: taps[0].ended)
+    assert wait_stats(plane, lambda n: not n["producers"])["taps"] == []
+    assert plane.open_tap(12, 99, 1 << 20).ended
+
+
+def test_taps_of_a_plane_that_is_closed_end(plane: DataPlane) -> None:
+    plane.add_producer(3, session=2, kind="audio", mid="0")
+    tap = plane.open_tap(10, 3, 1 << 20)
+    plane.close()
+    assert tap.ended and plane.open_tap(11, 3, 1 << 20).ended
+
+
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
 def test_a_taken_port_names_the_address(kind: int) -> None:
     with socket.socket(socket.AF_INET, kind) as taken:
@@ -253,6 +288,7 @@ def test_malformed_arguments_are_value_errors(plane: DataPlane) -> None:
             "mid has 0 bytes",
             lambda: plane.add_consumer(3, session=2, kind="audio", mid="", ssrc=1, rtx_ssrc=None, cname="c"),
         ),
+        ("max_bytes is 9, not", lambda: plane.open_tap(3, 4, 9)),
     ]
     for message, call in calls:
         with pytest.raises(ValueError, match=message):

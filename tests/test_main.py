@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 import structlog
+import trio
 
 from appliance.__main__ import main, program_version
+from appliance.store import job_runs, jobs
+from tests.support.databases import open_test_database
+from tests.support.queued_jobs import Number, a_turn, done, number_type
 
 
 @pytest.fixture(autouse=True)
@@ -41,11 +45,14 @@ def test_help_names_every_command_and_the_environment(capsys: pytest.CaptureFixt
         main(["--help"])
     assert caught.value.code == 0
     shown = capsys.readouterr().out
-    for word in ("serve", "check-config", "user", "version", "PARLEY_<SECTION>__<KEY>", "exit codes"):
+    for word in ("serve", "check-config", "user", "jobs", "version", "PARLEY_<SECTION>__<KEY>", "exit codes"):
         assert word in shown
 
 
-@pytest.mark.parametrize("arguments", [[], ["dance"], ["user"], ["user", "add", "ann"], ["serve", "--port", "1"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["dance"], ["user"], ["user", "add", "ann"], ["jobs"], ["jobs", "show"], ["serve", "--port", "1"]],
+)
 def test_a_wrong_command_is_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
@@ -110,3 +117,38 @@ def test_a_crash_is_told_with_its_traceback(
     shown = capsys.readouterr().err
     assert "crashed" in shown
     assert "LookupError: no such thing" in shown
+
+
+def test_jobs_are_listed_shown_requeued_and_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PARLEY_DATA__FOLDER", str(tmp_path))
+    assert main(["jobs", "list"]) == 0
+    assert capsys.readouterr().out == ""
+
+    async def bury() -> str:
+        async with open_test_database(tmp_path) as database:
+            order = number_type().order(Number(7), now_ms=1_000_000)
+            await database.run(jobs.enqueue, order)
+            await database.run(job_runs.turn, a_turn(1_000_000))
+            ended = done(order.id, verdict="dead", error="Traceback\n  …\nLookupError: boom")
+            await database.run(job_runs.turn, a_turn(2_000_000, ended=(ended,), limit=0))
+            return order.id
+
+    job_id = trio.run(bury)
+    assert main(["jobs", "list", "--state", "dead"]) == 0
+    assert capsys.readouterr().out == (
+        f"{job_id}  1970-01-01 00:16:40  dead       normal    1/4    test.number  LookupError: boom\n"
+    )
+    assert main(["jobs", "show", job_id]) == 0
+    shown = capsys.readouterr().out
+    assert shown.endswith("error\nTraceback\n  …\nLookupError: boom\n")
+    for line in ("payload          {\"n\":7}", "state            dead", "finished_at      1970-01-01 00:33:20"):
+        assert line in shown.splitlines()
+    assert main(["jobs", "requeue", job_id]) == 0
+    assert main(["jobs", "drop", job_id]) == 1
+    assert capsys.readouterr().err == (
+        f"parley: only dead and cancelled jobs can be dropped, {job_id} is waiting\n"
+    )
+    assert main(["jobs", "show", "job_nobody"]) == 1
+    assert capsys.readouterr().err == "parley: there is no job 'job_nobody'\n"

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from appliance.errors import ConfigError
-from appliance.settings import IceServerSettings, Settings
+from appliance.settings import GivenValue, IceServerSettings, Settings
 from appliance.settings_file import load, variable_name
 
 SHIPPED = Path(__file__).parent.parent / "config" / "appliance.toml"
@@ -23,6 +23,7 @@ def _keys() -> list[tuple[str, str, Any]]:
         (section.name, key.name, key.default)
         for section in msgspec.structs.fields(Settings)
         for key in msgspec.structs.fields(section.type)
+        if key.name != "tables"  # those of plugins: no key
     ]
 
 
@@ -60,8 +61,12 @@ def test_every_key_is_set_by_file_and_by_environment(section: str, key: str, def
     match f"{section}.{key}":
         case "tls.mode" | "log.format" | "log.level" | "auth.registration" | "database.synchronous":
             other = {"mode": "off", "format": "json", "level": "debug", "registration": "closed"}.get(key, "normal")
+        case "recording.format" | "recording.layout" | "recording.height":
+            other = {"format": "webm", "layout": "grid", "height": 480}[key]
         case "database.url":
             other = "postgresql://u:p@h/d"
+        case "bus.redis_url":
+            other = "redis://u:p@h/1"
         case "http.public_url":
             other = "https://meet.example.org"
         case "http.trusted_proxies":
@@ -72,34 +77,41 @@ def test_every_key_is_set_by_file_and_by_environment(section: str, key: str, def
             other = ("av1",)
         case "media.ice_servers":
             other = (IceServerSettings(urls=("stun:x",)),)
+        case "plugins.enabled":
+            other = ("email",)
         case "tls.names":
             other = ("meet.example.org",)
         case "tls.certificate_file" | "tls.key_file":
             other = "x.pem"
+        case "storage.kind":
+            other = "s3"
         case _ if isinstance(default, bool):
             other = not default
         case "database.pool_max" | "signaling.silence_s" | "auth.refresh_ttl_s" | "signaling.burst":
             other = default + 1
         case "media.max_seats":
             other = default - 1  # the default is the most there are
-        case "media.initial_seats" | "media.audio_seats" | "media.workers":
+        case "media.initial_seats" | "media.audio_seats" | "media.audio_last_n" | "media.workers":
             other = default + 1
         case _ if isinstance(default, (int, float)):
             other = default + 1 if key.startswith(("pool_min", "messages", "heartbeat")) else default * 2 or 1
         case _:
             other = "elsewhere"
     text = '[{urls = ["stun:x"]}]' if key == "ice_servers" else _toml(other)
-    beside = {"certificate_file": 'key_file = "x.pem"', "key_file": 'certificate_file = "x.pem"'}.get(key, "")
+    beside: dict[str, str] = {
+        "certificate_file": {"key_file": "x.pem"},
+        "key_file": {"certificate_file": "x.pem"},
+        "kind": {"bucket": "files", "region": "eu-central-1"},
+    }.get(key, {})
     path = tmp_path / "parley.toml"
-    path.write_text(f"[{section}]\n{key} = {text}\n{beside}\n")
+    path.write_text(f"[{section}]\n{key} = {text}\n" + "".join(f'{name} = "{beside[name]}"\n' for name in beside))
     from_file = load(path, {})
     assert getattr(getattr(from_file, section), key) == other
     assert type(getattr(getattr(from_file, section), key)) is type(other)
 
     plain = other if isinstance(other, str) else text
     environ = {variable_name(section, key): plain}
-    if beside:
-        environ[variable_name(section, beside.split(" ")[0])] = "x.pem"
+    environ |= {variable_name(section, name): beside[name] for name in beside}
     assert load(None, environ) == from_file
     path.write_text("")
     assert load(path, environ) == from_file
@@ -115,6 +127,19 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 def test_a_list_may_be_written_with_commas() -> None:
     assert load(None, {"PARLEY_MEDIA__HOSTS": "192.0.2.7, ::1"}).media.hosts == ("192.0.2.7", "::1")
     assert load(None, {"PARLEY_MEDIA__HOSTS": ""}).media.hosts == ()
+
+
+def test_tables_of_plugins_are_carried_as_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "parley.toml"
+    path.write_text("[plugins.example-listener]\nwords = [1, {a = 2}]\n[plugins.email]\nport = 25\n")
+    variable = "PARLEY_PLUGINS__EXAMPLE_LISTENER__GREETING_TEXT"
+    email, example = load(path, {variable: "1"}).plugins.tables
+    assert (email.name, dict(email.values)["port"]) == ("email", GivenValue(25, str(path)))
+    assert example.name == "example-listener"
+    assert dict(example.values) == {
+        "words": GivenValue([1, {"a": 2}], str(path)),
+        "greeting_text": GivenValue("1", variable, is_text=True),
+    }
 
 
 def test_a_text_is_taken_as_it_is() -> None:
@@ -141,7 +166,14 @@ def test_other_variables_are_left_alone() -> None:
         ("[media]\nvideo_codecs = ['vp8', 'vp7']", "media.video_codecs = ['vp8', 'vp7']: invalid enum value 'vp7'"),
         ("[media]\nice_servers = [{url = 'stun:x'}]", "media.ice_servers: object contains unknown field url"),
         ("[auth]\npassword_min_length = 4", "auth.password_min_length = 4: expected int >= 8"),
+        ("[media]\nice_servers = [{urls = ['turn:x'], secret = ''}]", "media.ice_servers: expected str of length >= 1"),
         ("[database]\nurl = ['postgresql://u:hidden@h/d']", "database.url: expected str, got array"),
+        ("[storage]\nsecret_key = ['hidden']", "storage.secret_key: expected str, got array"),
+        ("[storage]\naccess_key = ['hidden']", "storage.access_key: expected str, got array"),
+        ("[plugins]\nemail = 1", "plugins.email: unknown key"),
+        ("[plugins.enabled]\nx = 1", "plugins.enabled = {'x': 1}: expected array, got object"),
+        ("[plugins.My_Plugin]\nx = 1", "plugins.My_Plugin: must be a plugin's name in small letters"),
+        ("[plugins]\nenabled = ['My_Plugin']", "plugins.enabled = ['My_Plugin']: expected str matching regex"),
         ("[http", "not valid TOML"),
     ],
 )

@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 
 from appliance.api.dispatch import Answer, dispatch
 from appliance.api.problems import as_user_error, internal_error, problem
+from appliance.api.request_body import BoundedConnection, BoundedRequest
 from appliance.api.routes import ROUTES, SIGNALING_PATHS, Route
 from appliance.api.services import Services
 from appliance.api.static_files import StaticFiles
@@ -37,9 +38,6 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Room for the frame of a multipart form around its one file.
 _FORM_FRAME_BYTES = 65_536
-
-# A body of 10 MiB in 60 s is 1.4 Mbit/s, a slow uplink.
-BODY_WITHIN_S = 60
 
 # nginx's number for a client that left before the answer; only in logs and metrics.
 _CLIENT_LEFT = 499
@@ -102,6 +100,14 @@ async def _http(
 
     try:
         await quart(scope, receive, decorated)  # type: ignore[arg-type]
+    except BaseExceptionGroup as group:
+        gone, broken = group.split(trio.Cancelled)
+        if broken is not None:
+            # An answer's head is sent and its body cannot be: returning without its end closes the connection, which is
+            # how the client learns of it (RFC 9112 §8).
+            _log.error("answer_broken_off", exc_info=broken)
+        if gone is not None:
+            raise gone from None
     finally:
         _account(services, scope, status, sent_bytes, time.perf_counter() - started)
 
@@ -155,9 +161,10 @@ def _more_headers(
 
 
 def _socket_source(scope: Scope) -> str:
-    """Safari before 15.4 does not take 'self' for a WebSocket of the same host."""
+    """Safari before 15.4 does not take 'self' for a WebSocket of the same host. A source cannot be an IPv6 literal
+    (CSP3 §2.3.1, host-source): browsers say so in the console."""
     host = next((value for name, value in scope["headers"] if name.lower() == b"host"), b"").decode("latin-1")
-    allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]"
+    allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:"
     if not host or any(char not in allowed for char in host):
         return ""
     return f" {'wss' if scope['scheme'] == 'https' else 'ws'}://{host}"
@@ -165,16 +172,22 @@ def _socket_source(scope: Scope) -> str:
 
 def _make_quart(services: Services, web: StaticFiles) -> QuartTrio:
     quart = QuartTrio("appliance.api", static_folder=None)
-    http = services.settings.http
-    quart.config["MAX_CONTENT_LENGTH"] = max(http.max_body_bytes, http.max_upload_bytes) + _FORM_FRAME_BYTES
-    quart.config["BODY_TIMEOUT"] = BODY_WITHIN_S
-    quart.config["RESPONSE_TIMEOUT"] = None  # sending is bounded by http1.StallGuard, piece by piece
+    quart.asgi_http_class = BoundedConnection
+    quart.request_class = BoundedRequest
+    # Of any body; each route has a bound of its own, and none holds more than `request_body` says.
+    http, media_files = services.settings.http, services.settings.media_files
+    most = max(http.max_body_bytes, http.max_upload_bytes, media_files.max_bytes)
+    quart.config["MAX_CONTENT_LENGTH"] = most + _FORM_FRAME_BYTES
     quart.url_map.merge_slashes = False  # a redirect for //host would lead there
+    has_options = {path for route in ROUTES if route.method == "OPTIONS" for path in (route.path, *route.aliases)}
     for route in ROUTES:
         view = _view(services, route)
         for path in (route.path, *route.aliases):
             rule = path.replace("{", "<").replace("}", ">")
-            quart.add_url_rule(rule, f"{route.method} {path}", view, methods=[route.method])
+            # quart would answer OPTIONS itself, in front of the row that does.
+            own_options = False if path in has_options else None
+            endpoint = f"{route.method} {path}"
+            quart.add_url_rule(rule, endpoint, view, methods=[route.method], provide_automatic_options=own_options)
 
     @quart.errorhandler(HTTPException)
     async def refused(error: HTTPException) -> Response:
@@ -193,9 +206,11 @@ def _view(services: Services, route: Route) -> Callable[..., Awaitable[Response]
         request_id = _request_id()
         current.scope["parley.route"] = route.path  # type: ignore[typeddict-unknown-key]
         try:
-            return _response(await dispatch(services, route, current, request_id, path_args))
+            response = _response(await dispatch(services, route, current, request_id, path_args))
         except Exception as error:
-            return _refusal(error, request_id)
+            response = _refusal(error, request_id)
+        response.headers.update(route.headers)
+        return response
 
     return view
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Literal
 
-from appliance.api import texts
+from appliance.api import external_sign_in, texts
 from appliance.api.bodies import Empty, LoginBody, RefreshBody, RegisterBody
 from appliance.api.call import Call, Reply
+from appliance.api.external_sign_in import wrong_password
 from appliance.api.limits import account_limit
 from appliance.api.shapes import CsrfToken, Nothing
-from appliance.api.sign_in import REFRESH_COOKIE, cleared_cookies, new_session, signed_in, store_session
+from appliance.api.sign_in import REFRESH_COOKIE, cleared_cookies, new_session, signed_in, store_login, store_session
 from appliance.auth.passwords import MAX_PASSWORD_BYTES
 from appliance.auth.sessions import RefreshState, Verdict, judge_refresh
 from appliance.errors import UserError
+from appliance.events.catalogue import UserLoggedIn, UserRegistered
+from appliance.events.envelope import Envelope
 from appliance.ids import new_id
-from appliance.store import audit, sessions, users
+from appliance.store import audit, outbox, sessions, users
 from appliance.store.audit import AuditEntry
 from appliance.store.database import Conn
 from appliance.store.sessions import Session
@@ -28,8 +31,13 @@ async def register(call: Call, body: RegisterBody) -> Reply:
     user = await new_user(call, body, "user")
     session = new_session(call, user.id, body.session)
     entry = call.audit_entry("auth.register", target=user.id, actor=user)
-    await call.run(store_user, user, session, entry, call.now_ms)
+    await call.run(store_user, user, session, entry, call.event(registered(user)), call.now_ms)
     return signed_in(call, user, session)
+
+
+def registered(user: User) -> UserRegistered:
+    """The event of a new account."""
+    return UserRegistered(user_id=user.id, username=user.username)
 
 
 async def new_user(call: Call, body: RegisterBody, role: UserRole) -> User:
@@ -62,42 +70,54 @@ async def refuse_taken(conn: Conn, username: str | None, email: str | None, besi
         raise UserError(409, f"{field}_taken", f"another account has this {field}", field=field)
 
 
-async def store_user(conn: Conn, user: User, session: Session, entry: AuditEntry, now_ms: int) -> None:
+async def store_user(
+    conn: Conn, user: User, session: Session, entry: AuditEntry, event: Envelope, now_ms: int
+) -> None:
     """Repository function: add an account that is signed in at once."""
     await refuse_taken(conn, user.username, user.email)
     await users.insert(conn, user)
     await store_session(conn, session, entry, now_ms)
+    await outbox.add(conn, event)
 
 
 async def login(call: Call, body: LoginBody) -> Reply:
-    """Sign in with user name or e-mail address, and password."""
+    """Sign in with user name or e-mail address, and password: Parley's own, or one that a plugin knows."""
     typed = body.login.strip()
     call.limit("account", account_limit(call.services.settings.limits), who=users.fold(typed))
     user = await call.read(users.by_login, typed)
     passwords = call.services.passwords
-    if not await passwords.verify(None if user is None else user.password_hash, body.password) or user is None:
-        await call.run(audit.insert, call.audit_entry("auth.login", "invalid_credentials", actor=user or typed))
-        raise UserError(401, "invalid_credentials", "user name or password is wrong")
+    kept = None if user is None else user.password_hash
+    if not await passwords.verify(kept, body.password) or user is None or kept is None:
+        return await external_sign_in.sign_in(call, body, typed, user)
     if user.status == "banned":
         await call.run(audit.insert, call.audit_entry("auth.login", "banned", actor=user))
         raise UserError(403, "banned", "this account is banned")
-    rehashed = await passwords.hash(body.password) if passwords.needs_rehash(user.password_hash) else None
+    rehashed = await passwords.hash(body.password) if passwords.needs_rehash(kept) else None
     session = new_session(call, user.id, body.session)
     entry = call.audit_entry("auth.login", actor=user, target=session.id)
-    await call.run(_store_login, user, session, entry, rehashed, call.now_ms)
+    event = call.event(
+        UserLoggedIn(user_id=user.id, session_id=session.id, address=session.address, user_agent=session.user_agent)
+    )
+    await call.run(_store_login, user, session, entry, rehashed, event, call.now_ms)
     return signed_in(call, user, session)
 
 
 async def _store_login(
-    conn: Conn, user: User, session: Session, entry: AuditEntry, rehashed: str | None, now_ms: int
+    conn: Conn,
+    user: User,
+    session: Session,
+    entry: AuditEntry,
+    rehashed: str | None,
+    event: Envelope,
+    now_ms: int,
 ) -> None:
     now = await users.by_id(conn, user.id)
     # Between the check of the password and now it may have been changed, or the account banned or deleted.
     if now is None or now.status != "active" or now.password_hash != user.password_hash:
-        raise UserError(401, "invalid_credentials", "user name or password is wrong")
+        raise wrong_password()
     if rehashed is not None:
         await users.set_password_hash(conn, user.id, rehashed, now_ms)
-    await store_session(conn, session, entry, now_ms)
+    await store_login(conn, session, entry, event, now_ms)
 
 
 async def refresh(call: Call, body: RefreshBody) -> Reply:

@@ -13,8 +13,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from appliance.api.pages import DEFAULT_LIMIT, PageLimit
-from appliance.signaling.messages import Role, Source
-from appliance.store.meetings import MeetingStatus
+from appliance.job_records import JobState
+from appliance.signaling.messages import Role, Source, VideoSource
+from appliance.store.meetings import MeetingStatus, RecordingAccess
+from appliance.store.notifications import Locale
+from appliance.store.recordings import Layout
 from appliance.store.users import UserRole, UserStatus
 
 Text = Annotated[str, Meta(max_length=255)]
@@ -91,6 +94,9 @@ class CreateMeetingBody(Body, frozen=True, kw_only=True):
     max_participants: ParticipantBound | None = None
     guests_allowed: bool | None = None
     passcode: Passcode | None = None
+    auto_record: bool = False
+    recording_consent: bool = False
+    recording_access: RecordingAccess = "hosts"
 
 
 class UpdateMeetingBody(Body, frozen=True, kw_only=True):
@@ -104,6 +110,11 @@ class UpdateMeetingBody(Body, frozen=True, kw_only=True):
     guests_allowed: bool | UnsetType = UNSET
     passcode: Passcode | UnsetType | None = UNSET
     locked: bool | UnsetType = UNSET
+    auto_record: bool | UnsetType = UNSET
+    """From the next time that the meeting starts."""
+    recording_consent: bool | UnsetType = UNSET
+    """From the next recording on."""
+    recording_access: RecordingAccess | UnsetType = UNSET
 
 
 class JoinBody(Body, frozen=True, kw_only=True):
@@ -115,6 +126,42 @@ class JoinBody(Body, frozen=True, kw_only=True):
 class InviteBody(Body, frozen=True, kw_only=True):
     emails: Annotated[list[Text], Meta(max_length=100)] = []
     user_ids: Annotated[list[Text], Meta(max_length=100)] = []
+
+
+class StartRecordingBody(Body, frozen=True, kw_only=True):
+    meeting_id: Text
+    layout: Layout | None = None
+    """Of the film; null: as the server's settings say."""
+
+
+class StopRecordingBody(Body, frozen=True, kw_only=True):
+    recording_id: Text
+
+
+class ProcessBody(Body, frozen=True, kw_only=True):
+    """Each null: as before, or as the server's settings say."""
+
+    layout: Layout | None = None
+    height: Annotated[int, Meta(ge=360, le=1080)] | None = None
+    format: Literal["mp4", "webm"] | None = None
+
+
+class ShareBody(Body, frozen=True, kw_only=True):
+    expires_in_s: Annotated[int, Meta(ge=60, le=31_536_000)]
+    """A minute to a year."""
+
+
+class RefusalBody(Body, frozen=True, kw_only=True):
+    kind: Text
+    notifier: Text
+
+
+class PreferencesBody(Body, frozen=True, kw_only=True):
+    locale: Locale | None = None
+    time_zone: Text | None = None
+    """IANA name."""
+    off: Annotated[list[RefusalBody], Meta(max_length=100)] | None = None
+    """All that is not wanted."""
 
 
 class MuteBody(Body, frozen=True, kw_only=True):
@@ -130,12 +177,40 @@ class NoQuery(Body, frozen=True, kw_only=True):
     """No parameters."""
 
 
+class PublishQuery(Body, frozen=True, kw_only=True):
+    source: VideoSource = "camera"
+    """What the stream's picture is shown as."""
+
+
+class WatchQuery(Body, frozen=True, kw_only=True):
+    participant: Text | None = None
+    """Participant, user or guest id; null follows the speaker."""
+    source: VideoSource | None = None
+    """Null: a shared screen while there is one, else the camera."""
+
+
+class PageQuery(Body, frozen=True, kw_only=True):
+    limit: PageLimit = DEFAULT_LIMIT
+    cursor: TokenText | None = None
+
+
 class MeetingsQuery(Body, frozen=True, kw_only=True):
     mine: bool = False
     """Only those that I created; else also those that I was invited to or joined."""
     status: MeetingStatus | None = None
     limit: PageLimit = DEFAULT_LIMIT
     cursor: TokenText | None = None
+
+
+class RecordingsQuery(Body, frozen=True, kw_only=True):
+    meeting_id: Text | None = None
+    limit: PageLimit = DEFAULT_LIMIT
+    cursor: TokenText | None = None
+
+
+class DownloadQuery(Body, frozen=True, kw_only=True):
+    download: bool = False
+    """To be saved, not shown."""
 
 
 class ParticipantsQuery(Body, frozen=True, kw_only=True):
@@ -157,8 +232,27 @@ class UsersQuery(Body, frozen=True, kw_only=True):
     cursor: TokenText | None = None
 
 
+class AuditExportQuery(Body, frozen=True, kw_only=True):
+    after: Annotated[int, Meta(ge=0)] = 0
+    """Number of the last row that is known already."""
+    limit: Annotated[int, Meta(ge=1, le=10_000)] = 10_000
+
+
 class AuditQuery(Body, frozen=True, kw_only=True):
     action: Text | None = None
     actor_id: Text | None = None
+    limit: PageLimit = DEFAULT_LIMIT
+    cursor: TokenText | None = None
+
+
+class DeliveriesQuery(Body, frozen=True, kw_only=True):
+    subscriber: Text | None = None
+    limit: PageLimit = DEFAULT_LIMIT
+    cursor: TokenText | None = None
+
+
+class JobsQuery(Body, frozen=True, kw_only=True):
+    state: JobState | None = None
+    type: Text | None = None
     limit: PageLimit = DEFAULT_LIMIT
     cursor: TokenText | None = None

@@ -5,7 +5,7 @@ Owns the types between `dispatch` and the handlers; refuses to know the web fram
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
@@ -14,6 +14,8 @@ from appliance.api.addresses import Origin
 from appliance.api.services import Services
 from appliance.auth.rate_limit import Limit, network_of
 from appliance.errors import UserError
+from appliance.events.catalogue import AnyEvent
+from appliance.events.envelope import Envelope, envelop
 from appliance.ids import new_id
 from appliance.store.audit import AuditEntry
 from appliance.store.database import Conn
@@ -53,8 +55,19 @@ class Blob(msgspec.Struct, frozen=True, kw_only=True):
 
     content: bytes
     media_type: str
+    """Empty: no Content-Type."""
     status: int = 200
     headers: dict[str, str] = {}
+
+
+class Stream(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that comes in pieces, as `ranges.ranged` makes them; nobody holds all of it."""
+
+    pieces: Callable[[], AsyncIterator[bytes]] | None
+    """The body, ``Content-Length`` bytes in all: an async generator, asked for the next piece when the last one was
+    sent, and closed when the client goes. What it raises breaks the connection off. None: no body, as for HEAD."""
+    headers: dict[str, str]
+    status: int = 200
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +82,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     cookies: dict[str, str]
     caller: Caller | None
     now_ms: int
+    method: str = "GET"
+    """``HEAD`` for a GET whose answer goes without its body."""
 
     @property
     def user(self) -> User:
@@ -104,6 +119,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         wait_s = self.services.limiter.take(endpoint, key, limit, self.now_ms / 1000)
         if wait_s > 0:
             raise UserError(429, "rate_limited", "too many requests, try again later", retry_after_s=wait_s)
+
+    def event(self, event: AnyEvent) -> Envelope:
+        """What happens with this request, for `outbox.add` in the transaction that makes it so."""
+        return envelop(event, event_id=new_id("evt"), at_ms=self.now_ms)
 
     def audit_entry(
         self,

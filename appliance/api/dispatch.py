@@ -6,6 +6,7 @@ endpoint does. Each step that refuses raises UserError; `problems` writes it dow
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -13,19 +14,18 @@ from quart_trio.wrappers import TrioRequest
 
 from appliance.api.addresses import request_origin
 from appliance.api.bodies import Empty
-from appliance.api.call import Blob, Call, Caller, Cookie, Reply
+from appliance.api.call import Blob, Call, Cookie, Reply, Stream
+from appliance.api.callers import recognise
+from appliance.api.forms import read_form
 from appliance.api.json_bodies import decode_untrusted, to_struct
 from appliance.api.limits import limit_of
+from appliance.api.request_body import Incoming
 from appliance.api.routes import Route
 from appliance.api.services import Services
 from appliance.api.sign_in import ACCESS_COOKIE
 from appliance.auth.csrf import is_cross_site, origin_of
 from appliance.auth.tokens import AccessClaims
 from appliance.errors import UserError
-from appliance.store import sessions, users
-from appliance.store.database import Conn
-from appliance.store.sessions import Session
-from appliance.store.users import User
 
 CSRF_HEADER = "x-csrf-token"
 
@@ -35,7 +35,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     status: int
     headers: list[tuple[str, str]]
-    content: bytes
+    content: bytes | AsyncIterator[bytes]
 
 
 class _Envelope(msgspec.Struct, frozen=True):
@@ -49,14 +49,15 @@ async def dispatch(
 ) -> Answer:
     """Answer one request. Raises UserError for every refusal."""
     call = _make_call(services, request, request_id)
-    claims, by_cookie = _presented(call) if route.access != "public" else (None, False)
+    claims, by_cookie = _presented(call) if route.access not in ("public", "token") else (None, False)
     limit = limit_of(route.limit, services.settings.limits)
     if limit is not None:
         call.limit(f"{route.method} {route.path}", limit, who=None if claims is None else claims.sub)
-    if request.method not in ("GET", "HEAD"):
+    # A token that the handler reads is sent by who knows it, never by a browser of its own accord.
+    if request.method not in ("GET", "HEAD") and route.access != "token":
         _check_forgery(call, claims if by_cookie else None, route)
     if claims is not None:
-        caller = await _recognise(call, claims, by_cookie)
+        caller = await recognise(call, claims, by_cookie)
         if caller is None and route.access != "optional":
             raise UserError(401, "token_revoked", "the session has ended, sign in again")
         if caller is None and not by_cookie:
@@ -91,6 +92,7 @@ def _make_call(services: Services, request: TrioRequest, request_id: str) -> Cal
         cookies=dict(request.cookies),
         caller=None,
         now_ms=services.now_ms(),
+        method=request.method,
     )
 
 
@@ -131,27 +133,6 @@ def own_origins(call: Call) -> set[str]:
     return {origin for origin in origins if origin is not None}
 
 
-async def _recognise(call: Call, claims: AccessClaims, by_cookie: bool) -> Caller | None:
-    """Who the token's session belongs to; None when it has ended. UserError 403 ``banned``."""
-    found = await call.read(_session_and_user, claims.sid)
-    if found is None:
-        return None
-    session, user = found
-    if user.status == "banned":
-        raise UserError(403, "banned", "this account is banned")
-    if session.revoked_at_ms is not None or session.expires_at_ms <= call.now_ms or user.id != claims.sub:
-        return None
-    if (session.kind == "cookie") != by_cookie:
-        return None
-    return Caller(user=user, session=session, by_cookie=by_cookie)
-
-
-async def _session_and_user(conn: Conn, session_id: str) -> tuple[Session, User] | None:
-    session = await sessions.by_id(conn, session_id)
-    user = None if session is None else await users.by_id(conn, session.user_id)
-    return None if session is None or user is None else (session, user)
-
-
 async def _arguments(call: Call, route: Route, request: TrioRequest, path_args: dict[str, str]) -> dict[str, Any]:
     arguments: dict[str, Any] = dict(path_args)
     for name, value in path_args.items():
@@ -164,8 +145,12 @@ async def _arguments(call: Call, route: Route, request: TrioRequest, path_args: 
     read = to_struct(query, route.query, strict=False)
     if route.query.__struct_fields__:
         arguments["query"] = read
-    if route.upload:
+    if route.stream is not None:
+        arguments["incoming"] = Incoming(request)
+    elif route.upload:
         arguments["upload"] = await _read_upload(call, request)
+    elif route.content is not None:
+        arguments["content"] = await _read_text(call, request, route.content)
     elif route.body is not None:
         body = await _read_body(request, call.services.settings.http.max_body_bytes)
         if body or not issubclass(route.body, Empty):
@@ -183,7 +168,7 @@ async def _read_body(request: TrioRequest, most: int) -> bytes:
         raise _too_large(most)
     parts: list[bytes] = []
     total = 0
-    async for part in request.body:
+    async for part in Incoming(request):
         total += len(part)
         if total > most:
             raise _too_large(most)
@@ -196,13 +181,28 @@ async def _read_upload(call: Call, request: TrioRequest) -> bytes:
     if request.mimetype == "multipart/form-data":
         if request.content_length is not None and request.content_length > most:
             raise _too_large(most)
-        file = (await request.files).get("avatar")
-        if file is None:
-            raise UserError(400, "invalid_field", "the form has no file named avatar", field="avatar")
-        return bytes(file.read())
+        file = bytearray()
+
+        async def take(data: bytes) -> None:
+            if len(file) + len(data) > most:
+                raise _too_large(most)
+            file.extend(data)
+
+        await read_form(Incoming(request), "avatar", take)
+        return bytes(file)
     if not request.mimetype.startswith("image/") and request.mimetype != "application/octet-stream":
         raise UserError(415, "unsupported_media_type", "the body must be an image or multipart/form-data")
     return await _read_body(request, most)
+
+
+async def _read_text(call: Call, request: TrioRequest, media_type: str) -> str:
+    if request.mimetype != media_type:
+        raise UserError(415, "unsupported_media_type", f"the body must be {media_type}", field="Content-Type")
+    body = await _read_body(request, call.services.settings.http.max_body_bytes)
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise UserError(400, "invalid_text", f"the body is not UTF-8 at byte {error.start}") from error
 
 
 def _too_large(most: int) -> UserError:
@@ -210,8 +210,13 @@ def _too_large(most: int) -> UserError:
 
 
 def _written(call: Call, result: Any) -> Answer:
+    if isinstance(result, Stream):
+        body = _nothing() if result.pieces is None else result.pieces()
+        return Answer(status=result.status, headers=list(result.headers.items()), content=body)
     if isinstance(result, Blob):
-        headers = [("Content-Type", result.media_type), *result.headers.items()]
+        headers = list(result.headers.items())
+        if result.media_type:
+            headers.insert(0, ("Content-Type", result.media_type))
         return Answer(status=result.status, headers=headers, content=result.content)
     cookies: tuple[Cookie, ...] = ()
     if isinstance(result, Reply):
@@ -220,6 +225,12 @@ def _written(call: Call, result: Any) -> Answer:
     headers += [("Set-Cookie", _cookie(call, cookie)) for cookie in cookies]
     content = msgspec.json.encode(_Envelope(200, "success", result))
     return Answer(status=200, headers=headers, content=content)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    """No bytes, whose Content-Length is not ours to count: it may be that of the answer to a GET."""
+    return
+    yield b""
 
 
 def _cookie(call: Call, cookie: Cookie) -> str:

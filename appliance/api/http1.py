@@ -16,6 +16,8 @@ What hypercorn 0.18 leaves open, and what is done here:
 
 from __future__ import annotations
 
+import os
+
 import h11
 import trio
 from hypercorn.config import Config
@@ -37,6 +39,11 @@ from wsproto.frame_protocol import CloseReason
 PIECE_BYTES = 65_536
 STALL_S = 10.0
 
+# A piece of up to so much goes straight to the kernel where that takes it: signaling frames are shorter, and
+# hypercorn's lock, two cancel scopes and three checkpoints cost more than the system call. What is longer keeps its
+# checkpoints, so that a download on a fast link lets others have their turn.
+AT_ONCE_BYTES = 4096
+
 # A TLS handshake takes two round trips; 10 s serve a satellite link with loss.
 TLS_HANDSHAKE_S = 10.0
 
@@ -52,6 +59,13 @@ class StallGuard(trio.abc.HalfCloseableStream):
         self.socket = stream.socket
         self._stream = stream
         self._stall_s = stall_s
+
+    def send_nowait(self, data: bytes) -> int:
+        """How many of the bytes the kernel took; nobody else may be sending. What is wrong, `send_all` tells."""
+        try:
+            return os.write(self.socket.fileno(), data)
+        except OSError:
+            return 0
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         view = memoryview(data)
@@ -238,6 +252,12 @@ class Connection(TCPServer):
     async def protocol_send(self, event: Event) -> None:
         if isinstance(event, Closed) and self._http is not None and self._http.expects_more:
             await self._linger()
+        elif isinstance(event, RawData) and len(event.data) <= AT_ONCE_BYTES and isinstance(self.stream, StallGuard):
+            sent = 0 if self.send_lock.locked() else self.stream.send_nowait(event.data)
+            if sent < len(event.data):
+                with trio.CancelScope(shield=sent > 0):  # half a frame sent would break the connection
+                    await super().protocol_send(RawData(event.data[sent:]))
+            return
         await super().protocol_send(event)
 
     async def _linger(self) -> None:

@@ -14,10 +14,13 @@ from appliance.api.limits import PASSCODE_LIMIT
 from appliance.api.meeting_access import Found, find, find_for, view
 from appliance.api.shapes import Changed, JoinView, MeetingView, avatar_url
 from appliance.errors import UserError
+from appliance.events.catalogue import MeetingEnded, MeetingStarted
+from appliance.events.envelope import Envelope
 from appliance.ids import new_id
-from appliance.store import audit, meetings
+from appliance.store import audit, meetings, outbox
 from appliance.store.audit import AuditEntry
 from appliance.store.database import Conn
+from appliance.store.meetings import Meeting
 from appliance.store.participants import MeetingRole
 
 SIGNALING_PATH = "/api/v1/ws/signaling"
@@ -57,7 +60,8 @@ async def join(call: Call, meeting_id: str, body: JoinBody) -> Reply:
         await _check_passcode(call, found, body.passcode)
         if call.services.live.participant_count(meeting.id) >= meeting.max_participants:
             raise UserError(409, "meeting_full", f"the meeting has its {meeting.max_participants} participants")
-    started = await call.run(_activate, meeting.id, subject, call.now_ms)
+    event = call.event(MeetingStarted(meeting_id=meeting.id, title=meeting.title, creator_id=meeting.creator_id))
+    started = await call.run(_activate, meeting.id, subject, event, call.now_ms)
     ttl_s = call.services.settings.auth.join_ttl_s
     token = call.services.tokens.join(
         meeting_id=meeting.id,
@@ -103,8 +107,9 @@ async def _check_passcode(call: Call, found: Found, passcode: str | None) -> Non
         raise UserError(403, "passcode_wrong", "this is not the meeting's passcode", field="passcode")
 
 
-async def _activate(conn: Conn, meeting_id: str, subject: str, now_ms: int) -> Found:
-    await meetings.activate(conn, meeting_id, now_ms)
+async def _activate(conn: Conn, meeting_id: str, subject: str, event: Envelope, now_ms: int) -> Found:
+    if await meetings.activate(conn, meeting_id, now_ms):
+        await outbox.add(conn, event)
     return await find(conn, meeting_id, subject)
 
 
@@ -121,13 +126,28 @@ async def end(call: Call, meeting_id: str, body: Empty) -> MeetingView:
     """End the meeting for everybody (host)."""
     found = await find_for(call, meeting_id, "end")
     entry = call.audit_entry("meeting.end", target=found.meeting.id)
-    ended = await call.run(_end, found.meeting.id, call.user.id, entry, call.now_ms)
+    event = call.event(ended_event(found.meeting))
+    ended = await call.run(_end, found.meeting.id, call.user.id, entry, event, call.now_ms)
     await call.services.live.end(found.meeting.id, by_user_id=call.user.id)
     return view(call, ended)
 
 
-async def _end(conn: Conn, meeting_id: str, user_id: str, entry: AuditEntry, now_ms: int) -> Found:
+def ended_event(meeting: Meeting) -> MeetingEnded:
+    """That a host ends a meeting."""
+    return MeetingEnded(
+        meeting_id=meeting.id,
+        title=meeting.title,
+        reason="ended",
+        creator_id=meeting.creator_id,
+        started_at_ms=meeting.started_at_ms,
+    )
+
+
+async def _end(
+    conn: Conn, meeting_id: str, user_id: str, entry: AuditEntry, event: Envelope, now_ms: int
+) -> Found:
     if not await meetings.end(conn, meeting_id, now_ms):
         raise UserError(410, "meeting_ended", "the meeting is over already")
     await audit.insert(conn, entry)
+    await outbox.add(conn, event)
     return await find(conn, meeting_id, user_id)

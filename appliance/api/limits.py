@@ -35,6 +35,11 @@ def account_limit(settings: LimitsSettings) -> Limit:
     return _per(settings.login_per_minute * 3, 60)
 
 
+def invitations_limit(settings: LimitsSettings) -> Limit:
+    """People whom one account invites: each may get a mail, and a server that mails strangers at will is a relay."""
+    return _per(settings.invitations_per_hour, 3600)
+
+
 def sockets_limit(settings: LimitsSettings) -> Limit:
     """New signaling sockets of one network: ten times the joins of one user, since a whole office reconnects from
     behind one address when the server restarts."""
@@ -43,6 +48,13 @@ def sockets_limit(settings: LimitsSettings) -> Limit:
 
 # Passcode attempts on one meeting from one network: 10 at once, then one each 6 s.
 PASSCODE_LIMIT = Limit(per_second=1 / 6, burst=10)
+
+# A message to oneself: three at once, then one each 20 s.
+TEST_NOTIFICATION_LIMIT = Limit(per_second=1 / 20, burst=3)
+
+
+# Links to recordings that lead nowhere, from one network: mistyped or ended ones. Guessing one takes 2^255 tries.
+SHARE_MISS_LIMIT = Limit(per_second=1 / 6, burst=20)
 
 
 def _per(count: int, seconds: int) -> Limit:

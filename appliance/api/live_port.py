@@ -1,6 +1,6 @@
-"""What the API asks of the running meetings, and the socket that it hands to them.
+"""What the API asks of the running meetings and their recordings, and the socket that it hands to them.
 
-Owns the protocol that `live` implements. The socket that `websocket` implements, and the error between them, are
+Owns the protocols that `live` implements. The socket that `websocket` implements, and the error between them, are
 `live`'s: it stands below the API and catches that error.
 """
 
@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from appliance.live.sockets import Socket, SocketClosed
+from appliance.live.stream import ChangedStream, OpenedStream, Precondition, StreamKey, StreamRequest
 from appliance.signaling.messages import Participant
 
-__all__ = ["LiveMeetings", "Socket", "SocketClosed"]
+__all__ = ["LiveMeetings", "Recorder", "Socket", "SocketClosed"]
 
 
 class LiveMeetings(Protocol):
@@ -47,5 +48,36 @@ class LiveMeetings(Protocol):
     def statistics(self) -> dict[str, object]:
         """Rooms, connections and the rest, for people and metrics."""
 
+    async def open_stream(self, request: StreamRequest) -> OpenedStream:
+        """Let a WHIP publisher or WHEP viewer in. UserError as for a join, 400 or 422 ``bad_sdp``."""
+
+    async def change_stream(self, key: StreamKey, precondition: Precondition, fragment: str) -> ChangedStream | None:
+        """Candidates, or an ICE restart, of a stream. UserError 400, 401, 404, 412 or 422."""
+
+    async def close_stream(self, key: StreamKey) -> None:
+        """End a stream. UserError 401 or 404."""
+
     async def serve_socket(self, socket: Socket, remote: str) -> None:
         """One signaling WebSocket from accept to close. ``remote``: the client's address."""
+
+
+class Recorder(Protocol):
+    """The recordings that are made in this process."""
+
+    async def start(self, meeting_id: str, *, by_user_id: str | None, by_name: str | None, layout: str | None) -> str:
+        """Record a running meeting from now on; the recording's id.
+
+        UserError 409 ``not_running`` or ``already_recording``, 507 ``disk_full``. ``layout`` None: as the settings say.
+        """
+
+    async def stop(self, recording_id: str, reason: str) -> None:
+        """End a recording; its processing is ordered when this returns. UserError 409 ``not_recording``."""
+
+    async def pause(self, recording_id: str) -> None:
+        """Write nothing until `resume`; idempotent. UserError 409 ``not_recording``."""
+
+    async def resume(self, recording_id: str) -> None:
+        """Go on after a pause; idempotent. UserError 409 ``not_recording``."""
+
+    def is_recording(self, meeting_id: str) -> bool:
+        """Whether the meeting is being recorded, or about to be."""

@@ -74,5 +74,11 @@ def view(call: Call, found: Found) -> MeetingView:
         creator=found.creator,
         my_role=found.my_role,
         participant_count=call.services.live.participant_count(found.meeting.id),
+        recording=is_recorded(call, found),
         base_url=call.base_url,
     )
+
+
+def is_recorded(call: Call, found: Found) -> bool:
+    """Whether the meeting is being recorded now."""
+    return call.services.recorder.is_recording(found.meeting.id)

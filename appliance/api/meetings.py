@@ -8,14 +8,17 @@ from appliance.api import texts
 from appliance.api.bodies import CreateMeetingBody, Empty, InviteBody, MeetingsQuery, UpdateMeetingBody
 from appliance.api.calendar_file import calendar_file
 from appliance.api.call import Blob, Call
-from appliance.api.join import end, join, leave
-from appliance.api.meeting_access import Found, find, find_for, view
+from appliance.api.join import end, ended_event, join, leave
+from appliance.api.limits import invitations_limit
+from appliance.api.meeting_access import Found, find, find_for, is_recorded, view
 from appliance.api.pages import Page, cut, decode_cursor
 from appliance.api.shapes import Invited, MeetingPreview, MeetingView, Nothing, meeting_preview
 from appliance.api.times import to_ms, to_text
 from appliance.errors import UserError
+from appliance.events.catalogue import MeetingCancelled, MeetingCreated, MeetingInvited, MeetingUpdated
+from appliance.events.envelope import Envelope
 from appliance.ids import new_id, new_meeting_code
-from appliance.store import audit, invitations, meetings, users
+from appliance.store import audit, invitations, meetings, outbox, users
 from appliance.store.audit import AuditEntry
 from appliance.store.database import Conn
 from appliance.store.meetings import Meeting
@@ -50,18 +53,28 @@ async def create(call: Call, body: CreateMeetingBody) -> MeetingView:
         guests_allowed=settings.guests_allowed if body.guests_allowed is None else body.guests_allowed,
         passcode_hash=None if body.passcode is None else await call.services.passwords.hash(body.passcode),
         locked=False,
+        auto_record=body.auto_record,
+        recording_consent=body.recording_consent,
+        recording_access=body.recording_access,
     )
     codes = [new_meeting_code() for _ in range(CODE_TRIES)]
-    stored = await call.run(_insert, meeting, codes, call.audit_entry("meeting.create", target=meeting.id))
+    event = MeetingCreated(
+        meeting_id=meeting.id, title=title, creator_id=user.id, start_at_ms=start, end_at_ms=end_at
+    )
+    entry = call.audit_entry("meeting.create", target=meeting.id)
+    stored = await call.run(_insert, meeting, codes, entry, call.event(event))
     return view(call, Found(meeting=stored, creator=user, my_role="host", kicked=False))
 
 
-async def _insert(conn: Conn, meeting: Meeting, codes: list[str], entry: AuditEntry) -> Meeting:
+async def _insert(
+    conn: Conn, meeting: Meeting, codes: list[str], entry: AuditEntry, event: Envelope
+) -> Meeting:
     for code in codes:
         if not await meetings.code_taken(conn, code):
             stored = structs.replace(meeting, code=code)
             await meetings.insert(conn, stored)
             await audit.insert(conn, entry)
+            await outbox.add(conn, event)
             return stored
     raise RuntimeError(f"{len(codes)} random meeting codes in a row were taken")
 
@@ -102,7 +115,9 @@ async def _found_page(
 async def show(call: Call, meeting_id: str) -> MeetingView | MeetingPreview:
     """A meeting by id or code; signed-out callers see what they need to join."""
     found = await call.read(find, meeting_id, None if call.caller is None else call.user.id)
-    return meeting_preview(found.meeting) if call.caller is None else view(call, found)
+    if call.caller is None:
+        return meeting_preview(found.meeting, recording=is_recorded(call, found))
+    return view(call, found)
 
 
 async def update(call: Call, meeting_id: str, body: UpdateMeetingBody) -> MeetingView:
@@ -126,23 +141,39 @@ async def update(call: Call, meeting_id: str, body: UpdateMeetingBody) -> Meetin
     if body.passcode is not UNSET:
         hashed = None if body.passcode is None else await call.services.passwords.hash(body.passcode)
         changes["passcode_hash"] = hashed
-    if body.locked is not UNSET:
-        changes["locked"] = body.locked
+    for name in ("locked", "auto_record", "recording_consent", "recording_access"):
+        if (value := getattr(body, name)) is not UNSET:
+            changes[name] = value
     entry = call.audit_entry("meeting.update", target=found.meeting.id, detail=" ".join(sorted(changes)))
-    changed = await call.run(_store_changes, found.meeting.id, call.user.id, changes, entry, call.now_ms)
+    event = call.event(
+        MeetingUpdated(meeting_id=found.meeting.id, title=found.meeting.title, changed=tuple(sorted(changes)))
+    )
+    changed = await call.run(_store_changes, found.meeting.id, call.user.id, changes, entry, event, call.now_ms)
     live = call.services.live
     live.meeting_changed(changed.meeting.id, title=changed.meeting.title, locked=changed.meeting.locked)
     return view(call, changed)
 
 
 async def _store_changes(
-    conn: Conn, meeting_id: str, user_id: str, changes: dict[str, object], entry: AuditEntry, now_ms: int
+    conn: Conn,
+    meeting_id: str,
+    user_id: str,
+    changes: dict[str, object],
+    entry: AuditEntry,
+    event: Envelope,
+    now_ms: int,
 ) -> Found:
     found = await find(conn, meeting_id, user_id)
     changed = structs.replace(found.meeting, **changes)
     _check_times(changed.start_at_ms, changed.end_at_ms)
     await meetings.update(conn, changed, now_ms)
     await audit.insert(conn, entry)
+    assert isinstance(event.event, MeetingUpdated)
+    times = {"start_at_ms": changed.start_at_ms, "end_at_ms": changed.end_at_ms}
+    differ = tuple(name for name in sorted(changes) if getattr(found.meeting, name) != changes[name])
+    if differ:
+        told = structs.replace(event.event, title=changed.title, changed=differ, **times)
+        await outbox.add(conn, structs.replace(event, event=told))
     return await find(conn, meeting_id, user_id)
 
 
@@ -150,15 +181,25 @@ async def delete(call: Call, meeting_id: str, body: Empty) -> Nothing:
     """Cancel a planned meeting, or end a running one, and take it off the lists (host)."""
     found = await find_for(call, meeting_id, "delete")
     entry = call.audit_entry("meeting.delete", target=found.meeting.id)
-    await call.run(_delete, found.meeting.id, entry, call.now_ms)
+    meeting = found.meeting
+    cancelled = call.event(MeetingCancelled(meeting_id=meeting.id, title=meeting.title))
+    await call.run(_delete, meeting.id, entry, cancelled, call.event(ended_event(meeting)), call.now_ms)
     await call.services.live.end(found.meeting.id, by_user_id=call.user.id)
     return Nothing()
 
 
-async def _delete(conn: Conn, meeting_id: str, entry: AuditEntry, now_ms: int) -> None:
-    if not await meetings.delete(conn, meeting_id, now_ms):
+async def _delete(
+    conn: Conn, meeting_id: str, entry: AuditEntry, cancelled: Envelope, ended: Envelope, now_ms: int
+) -> None:
+    before = await meetings.find(conn, meeting_id)
+    if before is None or not await meetings.delete(conn, meeting_id, now_ms):
         raise UserError(404, "not_found", "there is no such meeting", field="meeting_id")
     await audit.insert(conn, entry)
+    match before.status:  # one that is over already was told of
+        case "scheduled":
+            await outbox.add(conn, cancelled)
+        case "active":
+            await outbox.add(conn, ended)
 
 
 async def invite(call: Call, meeting_id: str, body: InviteBody) -> Invited:
@@ -168,16 +209,29 @@ async def invite(call: Call, meeting_id: str, body: InviteBody) -> Invited:
     if meeting.status in ("ended", "cancelled"):
         raise UserError(410, "meeting_ended", "the meeting is over")
     emails = [texts.email(email, f"emails[{n}]") for n, email in enumerate(body.emails)]
-    ids = [new_id("inv") for _ in range(len(emails) + len(body.user_ids))]
-    invited = await call.run(_invite, meeting.id, call.user.id, emails, body.user_ids, ids, call.now_ms)
     url = f"{call.base_url}/{meeting.code}"
+    for _ in range(len(emails) + len(body.user_ids)):
+        call.limit("invitation", invitations_limit(call.services.settings.limits), who=call.user.id)
+    events = [
+        call.event(MeetingInvited(meeting_id=meeting.id, invitation_id=new_id("inv"), by_user_id=call.user.id))
+        for _ in range(len(emails) + len(body.user_ids))
+    ]
+    most = call.services.settings.meetings.max_invitations
+    invited = await call.run(_invite, meeting.id, call.user.id, emails, body.user_ids, events, most, call.now_ms)
     when = "" if meeting.start_at_ms is None else f", {to_text(meeting.start_at_ms)}"
     message = f"{call.user.nickname} invites you to “{meeting.title}”{when}: {url}"
     return Invited(url=url, code=meeting.code, message=message, invited=invited)
 
 
 async def _invite(
-    conn: Conn, meeting_id: str, by_user_id: str, emails: list[str], user_ids: list[str], ids: list[str], now_ms: int
+    conn: Conn,
+    meeting_id: str,
+    by_user_id: str,
+    emails: list[str],
+    user_ids: list[str],
+    events: list[Envelope],
+    most: int,
+    now_ms: int,
 ) -> int:
     invited = 0
     targets: list[tuple[str | None, str | None]] = []
@@ -188,16 +242,23 @@ async def _invite(
     for email in emails:
         known = await users.by_login(conn, email)
         targets.append((known.id, None) if known is not None else (None, email))
-    for invitation_id, (target_id, address) in zip(ids, targets, strict=True):
-        invited += await invitations.insert(
+    for event, (target_id, address) in zip(events, targets, strict=True):
+        assert isinstance(event.event, MeetingInvited)
+        is_new = await invitations.insert(
             conn,
-            invitation_id=invitation_id,
+            invitation_id=event.event.invitation_id,
             meeting_id=meeting_id,
             user_id=target_id,
             email=address,
             invited_by=by_user_id,
             now_ms=now_ms,
         )
+        if is_new:
+            told = structs.replace(event.event, user_id=target_id, email=address)
+            await outbox.add(conn, structs.replace(event, event=told))
+        invited += is_new
+    if invited and await invitations.count(conn, meeting_id) > most:
+        raise UserError(409, "too_many_invitations", f"a meeting invites at most {most} people")
     return invited
 
 

@@ -28,6 +28,7 @@ _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "optional": [{}, {"bearer": []}, {"cookie": []}],
     "user": [{"bearer": []}, {"cookie": []}],
     "admin": [{"bearer": []}, {"cookie": []}],
+    "token": [{"bearer": []}],
 }
 
 _STYLE = """
@@ -125,11 +126,15 @@ def _operation(
         "tags": [route.tag],
         "summary": (getdoc(route.handler) or "").split("\n\n")[0].replace("\n", " "),
         "security": _SECURITY[route.access],
-        "responses": {"200": _success(route, schema_of), "default": {"$ref": "#/components/responses/Problem"}},
+        "responses": {
+            str(route.status): _success(route, schema_of),
+            "default": {"$ref": "#/components/responses/Problem"},
+        },
     }
     if path != route.path:
-        operation["deprecated"] = True
         operation["description"] = f"An older name of {route.path}."
+    if path != route.path or route.deprecated:
+        operation["deprecated"] = True
     names = [part.partition("}")[0] for part in path.split("{")[1:]]
     parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
     query = components[route.query.__name__]
@@ -143,6 +148,10 @@ def _operation(
         form = {"type": "object", "properties": {"avatar": image}, "required": ["avatar"]}
         content = {"multipart/form-data": {"schema": form}, "image/*": {"schema": image}}
         operation["requestBody"] = {"required": True, "content": content}
+    elif route.stream is not None:
+        operation["requestBody"] = {"content": {media_type: _streamed(media_type) for media_type in route.stream}}
+    elif route.content is not None:
+        operation["requestBody"] = {"required": True, "content": {route.content: {"schema": {"type": "string"}}}}
     elif route.body is not None:
         required = bool(components[route.body.__name__].get("properties"))
         content = {"application/json": {"schema": schema_of[route.body]}}
@@ -152,9 +161,19 @@ def _operation(
 
 def _operation_id(route: Route, path: str) -> str:
     base = f"{route.tag}_{route.handler.__name__}"
-    if path == route.path and not path.startswith("/health") and path != "/api/v1/rooms/stats":
+    # Handlers that serve one path only lend it their name.
+    several = route.tag == "streams" or path.startswith("/health") or path == "/api/v1/rooms/stats"
+    if path == route.path and not several:
         return base
     return f"{base}_{path.strip('/').replace('/', '_').replace('-', '_')}"
+
+
+def _streamed(media_type: str) -> dict[str, Any]:
+    content: dict[str, Any] = {"type": "string", "format": "binary"}
+    if media_type == "multipart/form-data":
+        fields = {"file": content, "name": {"type": "string"}, "meeting_id": {"type": "string"}}
+        content = {"type": "object", "properties": fields, "required": ["file"]}
+    return {"schema": content}
 
 
 def _success(route: Route, schema_of: dict[Any, dict[str, Any]]) -> dict[str, Any]:
@@ -218,7 +237,7 @@ def _entry(path: str, method: str, operation: dict[str, Any]) -> str:
         blocks.append(f"<h4>Parameters</h4><ul>{rows}</ul>")
     if "requestBody" in operation:
         blocks.append(f"<h4>Body</h4>{_json(operation['requestBody']['content'])}")
-    blocks.append(f"<h4>Answer</h4>{_json(operation['responses']['200'].get('content', {}))}")
+    blocks.append(f"<h4>Answer</h4>{_json(next(iter(operation['responses'].values())).get('content', {}))}")
     return (
         f'<details{" class=old" if old else ""}><summary><b>{method.upper()}</b> <code>{html.escape(path)}</code> '
         f'<span class="who">{who}</span><br>{html.escape(operation["summary"])}{" (deprecated)" if old else ""}'

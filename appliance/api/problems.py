@@ -12,6 +12,7 @@ import msgspec
 from werkzeug.exceptions import HTTPException
 
 from appliance.errors import UserError
+from appliance.files.storage import StorageUnavailableError
 from appliance.store.database import DatabaseUnavailableError
 
 _CODES = {
@@ -44,6 +45,8 @@ def as_user_error(error: BaseException) -> UserError | None:
         return error
     if isinstance(error, DatabaseUnavailableError):
         return UserError(503, "unavailable", "the database does not answer, try again", retry_after_s=2.0)
+    if isinstance(error, StorageUnavailableError):
+        return UserError(503, "unavailable", "the storage of files does not answer, try again", retry_after_s=5.0)
     if isinstance(error, HTTPException) and error.code is not None and 400 <= error.code < 500:
         code = _CODES.get(error.code, "bad_request")
         return UserError(error.code, code, (error.name or code).lower())

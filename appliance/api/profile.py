@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.api import texts
+from appliance.api import external_sign_in, texts
 from appliance.api.auth import refuse_taken
 from appliance.api.bodies import ChangePasswordBody, DeleteAccountBody, ProfileBody
 from appliance.api.call import Call, Reply
@@ -10,7 +10,12 @@ from appliance.api.shapes import Nothing, UserView, user_view
 from appliance.api.sign_in import cleared_cookies
 from appliance.auth.passwords import MAX_PASSWORD_BYTES
 from appliance.errors import UserError
-from appliance.store import audit, sessions, users
+from appliance.events.catalogue import UserStatusChanged
+from appliance.events.envelope import Envelope
+from appliance.file_chores import FORGET_MEDIA
+from appliance.job_records import Order
+from appliance.jobs.types import NoPayload
+from appliance.store import audit, external_accounts, jobs, outbox, sessions, users
 from appliance.store.audit import AuditEntry
 from appliance.store.database import Conn
 from appliance.store.users import User
@@ -68,7 +73,12 @@ async def existing_user(conn: Conn, user_id: str) -> User:
 
 
 async def change_password(call: Call, body: ChangePasswordBody) -> Nothing:
-    """Set a new password; every other session of the account ends."""
+    """Set a new password; every other session of the account ends. 409 for an account whose password a plugin knows."""
+    bound = await call.read(external_accounts.of_user, call.user.id)
+    if bound is not None:
+        entry = call.audit_entry("profile.change_password", "external_account", target=call.user.id)
+        await call.run(audit.insert, entry)
+        raise external_sign_in.kept_elsewhere(bound.plugin)
     user, least = call.user, call.services.settings.auth.password_min_length
     new = texts.password(
         body.new_password, min_length=least, max_bytes=MAX_PASSWORD_BYTES, field="new_password"
@@ -83,7 +93,12 @@ async def change_password(call: Call, body: ChangePasswordBody) -> Nothing:
 
 async def confirm_password(call: Call, password: str, field: str, action: str) -> None:
     """UserError 403 ``password_wrong``, with an audit row, unless this is the caller's password."""
-    if not await call.services.passwords.verify(call.user.password_hash, password):
+    bound = await call.read(external_accounts.of_user, call.user.id)
+    if bound is not None:
+        right = await external_sign_in.confirm(call, bound, password)
+    else:
+        right = await call.services.passwords.verify(call.user.password_hash, password)
+    if not right:
         await call.run(audit.insert, call.audit_entry(action, "password_wrong", target=call.user.id))
         # 403: the session is fine, so a client must not take this for a sign-out.
         raise UserError(403, "password_wrong", "this is not your password", field=field)
@@ -105,19 +120,31 @@ async def delete_account(call: Call, body: DeleteAccountBody) -> Reply:
     await confirm_password(call, body.password, "password", "profile.delete_account")
     user = call.user
     entry = call.audit_entry("profile.delete_account", target=user.id)
-    await call.run(remove_user, user.id, entry)
+    await call.run(remove_user, user.id, entry, call.event(deleted(user, by=user)), forget_media_order(call))
     call.services.live.revoke_user(user.id)
     if user.avatar_id is not None:
         await call.services.files.delete(f"avatars/{user.avatar_id}.webp")
     return Reply(data=Nothing(), cookies=cleared_cookies() if call.signed_in.by_cookie else ())
 
 
-async def remove_user(conn: Conn, user_id: str, entry: AuditEntry) -> None:
+def deleted(user: User, *, by: User) -> UserStatusChanged:
+    """The event of an account that is deleted."""
+    return UserStatusChanged(user_id=user.id, status="deleted", role=user.role, by_user_id=by.id)
+
+
+def forget_media_order(call: Call) -> Order:
+    """The job that removes the files of accounts that are deleted."""
+    return FORGET_MEDIA.order(NoPayload(), now_ms=call.now_ms)
+
+
+async def remove_user(conn: Conn, user_id: str, entry: AuditEntry, event: Envelope, forget_media: Order) -> None:
     """Repository function: delete an account, but not the last administrator (UserError 409 ``last_admin``)."""
     user = await existing_user(conn, user_id)
     await refuse_last_admin(conn, user)
     await users.delete(conn, user_id)
+    await jobs.enqueue(conn, forget_media)
     await audit.insert(conn, entry)
+    await outbox.add(conn, event)
 
 
 async def refuse_last_admin(conn: Conn, user: User) -> None:

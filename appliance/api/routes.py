@@ -13,26 +13,43 @@ import msgspec
 
 from appliance.api import (
     admin,
+    audit_log,
     auth,
     avatars,
+    deliveries,
+    jobs,
+    media_files,
+    media_uploads,
     meetings,
     messages,
     moderation,
+    notifications,
     openapi,
     participants,
+    plugins,
     profile,
+    recording_files,
+    recordings,
     setup,
+    shared,
+    streams,
     system,
+    tus,
     users,
 )
+from appliance.api import admin_shapes as a
 from appliance.api import bodies as b
+from appliance.api import media_shapes as m
+from appliance.api import notification_shapes as n
+from appliance.api import recording_shapes as r
 from appliance.api import shapes as s
 from appliance.api.limits import LimitName
 from appliance.api.pages import Page
 from appliance.signaling.messages import ChatMessage
 
-Access = Literal["public", "optional", "user", "admin"]
-"""``optional``: works signed out too, with less. ``admin``: an account with the role admin."""
+Access = Literal["public", "optional", "user", "admin", "token"]
+"""``optional``: works signed out too, with less. ``admin``: an account with the role admin. ``token``: from any
+origin, by a bearer token that the handler reads; cookies are not looked at."""
 
 BASE = "/api/v1"
 SIGNALING_PATHS = (BASE + "/ws/signaling", "/ws/signaling")
@@ -41,7 +58,8 @@ SIGNALING_PATHS = (BASE + "/ws/signaling", "/ws/signaling")
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table."""
 
-    method: Literal["GET", "POST", "PUT", "DELETE"]
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    """A GET answers HEAD too."""
     path: str
     """With ``{name}`` for a parameter, which the handler takes by that name."""
     handler: Callable[..., Awaitable[Any]]
@@ -54,6 +72,16 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     aliases: tuple[str, ...]
     upload: bool
     """The handler takes the raw body as ``upload``, up to http.max_upload_bytes."""
+    content: str | None
+    """The handler takes the body as text, ``content``, of this media type, up to http.max_body_bytes."""
+    deprecated: bool
+    """An older name whose parameters are elsewhere, so that it is no alias."""
+    stream: tuple[str, ...] | None
+    """The handler takes the body as it comes, ``incoming``, of any of these media types, and bounds it itself."""
+    status: int
+    """Of a success."""
+    headers: dict[str, str]
+    """Of every answer, refusals too."""
 
     @property
     def tag(self) -> str:
@@ -72,6 +100,11 @@ def _route(
     query: type[b.Body] = b.NoQuery,
     aliases: tuple[str, ...] = (),
     upload: bool = False,
+    content: str | None = None,
+    deprecated: bool = False,
+    stream: tuple[str, ...] | None = None,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
 ) -> Route:
     method, path = line.split()
     full = path[1:] if path.startswith("!") else BASE + path
@@ -86,7 +119,48 @@ def _route(
         answer=answer,
         aliases=tuple(BASE + alias for alias in aliases),
         upload=upload,
+        content=content,
+        deprecated=deprecated,
+        stream=stream,
+        status=status,
+        headers=headers or (streams.CORS_HEADERS if access == "token" else {}),
     )
+
+
+def _streams(base: str) -> tuple[Route, ...]:
+    """Rows of WHIP and WHEP below ``base``; their clients are given one URL and find the rest by Location."""
+    return (
+        _route(f"POST {base}/whip/{{meeting_id}}", streams.publish, "token", "join", None, query=b.PublishQuery, content=streams.SDP, status=201),  # noqa: E501
+        _route(f"POST {base}/whep/{{meeting_id}}", streams.watch, "token", "join", None, query=b.WatchQuery, content=streams.SDP, status=201),  # noqa: E501
+        *(
+            row
+            for path in (f"{base}/whip/{{meeting_id}}", f"{base}/whep/{{meeting_id}}")
+            for row in (
+                _route(f"GET {path}", streams.show, "token", "api", None),
+                _route(f"OPTIONS {path}", streams.options, "token", "api", None),
+                _route(f"PATCH {path}/{{stream_id}}", streams.change, "token", "api", None, content=streams.FRAGMENT),
+                _route(f"DELETE {path}/{{stream_id}}", streams.stop, "token", "api", None, body=b.Empty),
+                _route(f"OPTIONS {path}/{{stream_id}}", streams.options_of_stream, "token", "api", None),
+            )
+        ),
+    )
+
+
+def _tus(line: str, handler: Callable[..., Awaitable[Any]], access: Access, status: int, **more: Any) -> Route:
+    """A row of the resumable uploads, which say their version with every answer."""
+    headers = {"Tus-Resumable": tus.VERSION, "Tus-Version": tus.VERSION}
+    return _route(line, handler, access, more.pop("limit", "api"), None, status=status, headers=headers, **more)
+
+
+_UPLOADS = (
+    _tus("OPTIONS /media/uploads", media_uploads.options, "public", 204),
+    _tus("POST /media/uploads", media_uploads.create, "user", 201, limit="upload", body=b.Empty),
+    _tus("OPTIONS /media/uploads/{upload_id}", media_uploads.options_of_one, "public", 204),
+    _tus("HEAD /media/uploads/{upload_id}", media_uploads.look, "user", 200),
+    _tus("PATCH /media/uploads/{upload_id}", media_uploads.append, "user", 204, stream=(tus.OFFSET_TYPE,)),
+    _tus("DELETE /media/uploads/{upload_id}", media_uploads.remove, "user", 204, body=b.Empty),
+    _tus("POST /media/uploads/{upload_id}", media_uploads.override, "user", 204, stream=(tus.OFFSET_TYPE,)),
+)
 
 
 # fmt: off
@@ -110,12 +184,29 @@ ROUTES: tuple[Route, ...] = (
     _route("GET /users/{user_id}", users.show, "user", "api", s.UserView | s.PublicUser),
     _route("PUT /users/{user_id}", users.update, "user", "api", s.UserView, body=b.ProfileBody),
 
+    _route("GET /notifications", notifications.list_page, "user", "api", Page[n.NotificationView], query=b.PageQuery),
+    _route("GET /notifications/preferences", notifications.preferences, "user", "api", n.Preferences),
+    _route("PUT /notifications/preferences", notifications.set_preferences, "user", "api", n.Preferences, body=b.PreferencesBody),  # noqa: E501
+    _route("POST /notifications/test", notifications.test, "user", "api", n.NotificationView, body=b.Empty),
+
     _route("GET /admin/users", admin.list_users, "admin", "api", Page[s.UserView], query=b.UsersQuery),
     _route("POST /admin/users/{user_id}/ban", admin.ban, "admin", "api", s.UserView, body=b.BanBody),
     _route("POST /admin/users/{user_id}/unban", admin.unban, "admin", "api", s.UserView, body=b.Empty),
     _route("PUT /admin/users/{user_id}/role", admin.set_role, "admin", "api", s.UserView, body=b.RoleBody),
     _route("DELETE /admin/users/{user_id}", admin.delete, "admin", "api", s.Nothing, body=b.Empty),
-    _route("GET /admin/audit", admin.list_audit, "admin", "api", Page[s.AuditView], query=b.AuditQuery),
+    _route("GET /admin/audit/export", audit_log.export, "admin", "api", None, query=b.AuditExportQuery),
+    _route("GET /admin/audit/verify", audit_log.verify, "admin", "api", a.AuditVerdict),
+    _route("GET /admin/audit", audit_log.list_page, "admin", "api", Page[a.AuditView], query=b.AuditQuery),
+
+    _route("GET /admin/jobs", jobs.list_page, "admin", "api", Page[a.JobView], query=b.JobsQuery),
+    _route("GET /admin/jobs/{job_id}", jobs.show, "admin", "api", a.JobDetail),
+    _route("POST /admin/jobs/{job_id}/requeue", jobs.requeue, "admin", "api", a.JobDetail, body=b.Empty),
+    _route("POST /admin/jobs/{job_id}/cancel", jobs.cancel, "admin", "api", a.JobDetail, body=b.Empty),
+    _route("DELETE /admin/jobs/{job_id}", jobs.drop, "admin", "api", s.Nothing, body=b.Empty),
+    _route("GET /admin/deliveries", deliveries.list_page, "admin", "api", Page[a.DeliveryView], query=b.DeliveriesQuery),  # noqa: E501
+    _route("POST /admin/deliveries/{subscriber}/{event_id}/retry", deliveries.send_again, "admin", "api", s.Nothing, body=b.Empty),  # noqa: E501
+    _route("GET /admin/plugins", plugins.list_all, "admin", "api", Page[a.PluginView]),
+    _route("POST /admin/plugins/{name}/enable", plugins.enable, "admin", "api", a.PluginView, body=b.Empty),
 
     _route("POST /meetings", meetings.create, "user", "api", s.MeetingView, body=b.CreateMeetingBody),
     _route("GET /meetings", meetings.list_page, "user", "api", Page[s.MeetingView], query=b.MeetingsQuery),
@@ -133,6 +224,38 @@ ROUTES: tuple[Route, ...] = (
     _route("POST /meetings/{meeting_id}/participants/{uid}/mute", moderation.mute, "user", "api", s.Changed, body=b.MuteBody),  # noqa: E501
     _route("POST /meetings/{meeting_id}/participants/{uid}/role", moderation.set_role, "user", "api", s.Changed, body=b.ParticipantRoleBody),  # noqa: E501
     _route("GET /meetings/{meeting_id}/messages", messages.list_page, "user", "api", Page[ChatMessage], query=b.MessagesQuery),  # noqa: E501
+
+    _route("POST /recordings", recordings.start, "user", "api", r.RecordingView, body=b.StartRecordingBody, aliases=("/recordings/start",)),  # noqa: E501
+    _route("GET /recordings", recordings.list_page, "user", "api", Page[r.RecordingView], query=b.RecordingsQuery),
+    _route("POST /recordings/stop", recordings.stop_named, "user", "api", r.RecordingView, body=b.StopRecordingBody, deprecated=True),  # noqa: E501
+    _route("GET /recordings/{recording_id}", recordings.show, "user", "api", r.RecordingView),
+    _route("DELETE /recordings/{recording_id}", recordings.delete, "user", "api", s.Nothing, body=b.Empty),
+    _route("POST /recordings/{recording_id}/stop", recordings.stop, "user", "api", r.RecordingView, body=b.Empty),
+    _route("POST /recordings/{recording_id}/pause", recordings.pause, "user", "api", r.RecordingView, body=b.Empty),
+    _route("POST /recordings/{recording_id}/resume", recordings.resume, "user", "api", r.RecordingView, body=b.Empty),
+    _route("POST /recordings/{recording_id}/process", recordings.process, "user", "api", r.RecordingView, body=b.ProcessBody),  # noqa: E501
+    _route("POST /recordings/{recording_id}/cancel", recordings.cancel, "user", "api", r.RecordingView, body=b.Empty),
+    _route("GET /recordings/{recording_id}/file", recording_files.video, "user", "api", None, query=b.DownloadQuery),
+    _route("GET /recordings/{recording_id}/tracks/{track_id}", recording_files.track, "user", "api", None, query=b.DownloadQuery),  # noqa: E501
+    _route("GET /recordings/{recording_id}/thumbnail", recording_files.thumbnail, "user", "api", None),
+    _route("GET /recordings/{recording_id}/captions.vtt", recording_files.captions_vtt, "user", "api", None, query=b.DownloadQuery),  # noqa: E501
+    _route("GET /recordings/{recording_id}/captions.srt", recording_files.captions_srt, "user", "api", None),
+    _route("POST /recordings/{recording_id}/share", shared.share, "user", "api", r.ShareLink, body=b.ShareBody),
+    _route("DELETE /recordings/{recording_id}/share", shared.revoke, "user", "api", s.Changed, body=b.Empty),
+    _route("GET /shared/{token}", shared.show, "public", "api", r.RecordingView),
+    _route("GET /shared/{token}/file", shared.video, "public", "api", None, query=b.DownloadQuery),
+    _route("GET /shared/{token}/thumbnail", shared.thumbnail, "public", "api", None),
+    _route("GET /shared/{token}/captions.vtt", shared.captions_vtt, "public", "api", None),
+    _route("POST /media/upload", media_files.upload, "user", "upload", m.MediaView, query=m.UploadQuery, stream=(media_files.FORM, "*/*")),  # noqa: E501
+    _route("GET /media", media_files.list_page, "user", "api", Page[m.MediaView], query=m.MediaListQuery),
+    _route("GET /media/stats", media_files.stats, "user", "api", m.MediaStats),
+    *_UPLOADS,
+    _route("GET /media/{media_id}", media_files.show, "user", "api", None, query=m.MediaQuery),
+    _route("DELETE /media/{media_id}", media_files.delete, "user", "api", s.Nothing, body=b.Empty),
+    _route("GET /media/{media_id}/thumbnail", media_files.thumbnail, "user", "api", None),
+
+    *_streams("!"),
+    *_streams(""),
 
     _route("GET /stats", system.stats, "admin", "api", dict[str, Any]),
     _route("GET /rooms/stats", system.stats, "admin", "api", dict[str, Any]),

@@ -11,26 +11,17 @@ from typing import Protocol
 import msgspec
 
 from appliance.api.addresses import Network, parse_networks
-from appliance.api.live_port import LiveMeetings
+from appliance.api.live_port import LiveMeetings, Recorder
 from appliance.auth.csrf import Csrf
 from appliance.auth.passwords import PasswordHasher
 from appliance.auth.rate_limit import RateLimiter
 from appliance.auth.tokens import TokenSigner
+from appliance.files.staging import Staging
+from appliance.files.storage import ObjectStorage
+from appliance.hooks.running import Plugins
+from appliance.reactions.notices import Notices, make_notices
 from appliance.settings import Settings
 from appliance.store.database import Database
-
-
-class Files(Protocol):
-    """Object storage, as far as the API needs it."""
-
-    async def write(self, key: str, data: bytes) -> object:
-        """Store an object, whole or not at all."""
-
-    async def read(self, key: str) -> bytes:
-        """An object's bytes; FileNotFoundError when there is none."""
-
-    async def delete(self, key: str) -> object:
-        """Remove an object; nothing happens when there is none."""
 
 
 class Metrics(Protocol):
@@ -62,8 +53,13 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     database: Database
     live: LiveMeetings
-    files: Files
+    recorder: Recorder
+    files: ObjectStorage
+    staging: Staging
+    """Files on their way in."""
     metrics: Metrics
+    plugins: Plugins
+    notices: Notices
     passwords: PasswordHasher
     tokens: TokenSigner
     csrf: Csrf
@@ -85,8 +81,11 @@ def make_services(
     secret: bytes,
     database: Database,
     live: LiveMeetings,
-    files: Files,
+    recorder: Recorder,
+    files: ObjectStorage,
+    staging: Staging,
     metrics: Metrics,
+    plugins: Plugins,
     setup_token: str | None,
     now_ms: Callable[[], int],
 ) -> Services:
@@ -96,8 +95,12 @@ def make_services(
         settings=settings,
         database=database,
         live=live,
+        recorder=recorder,
         files=files,
+        staging=staging,
         metrics=metrics,
+        plugins=plugins,
+        notices=make_notices(settings, plugins.notifiers, now_ms),
         passwords=PasswordHasher(settings.auth),
         tokens=TokenSigner(secret),
         csrf=Csrf(secret),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hmac
 
-from appliance.api.auth import new_user, refuse_taken
+from appliance.api.auth import new_user, refuse_taken, registered
 from appliance.api.bodies import SetupBody
 from appliance.api.call import Call, Reply
 from appliance.api.shapes import SetupNeeded
 from appliance.api.sign_in import new_session, signed_in, store_session
 from appliance.errors import UserError
-from appliance.store import users
+from appliance.events.envelope import Envelope
+from appliance.store import outbox, users
 from appliance.store.audit import AuditEntry
 from appliance.store.database import Conn
 from appliance.store.sessions import Session
@@ -42,14 +43,17 @@ async def create_administrator(call: Call, body: SetupBody) -> Reply:
     user = await new_user(call, body, "admin")
     session = new_session(call, user.id, body.session)
     entry = call.audit_entry("setup.create_administrator", target=user.id, actor=user)
-    await call.run(_store_administrator, user, session, entry, call.now_ms)
+    await call.run(_store_administrator, user, session, entry, call.event(registered(user)), call.now_ms)
     call.services.setup.spend()
     return signed_in(call, user, session)
 
 
-async def _store_administrator(conn: Conn, user: User, session: Session, entry: AuditEntry, now_ms: int) -> None:
+async def _store_administrator(
+    conn: Conn, user: User, session: Session, entry: AuditEntry, event: Envelope, now_ms: int
+) -> None:
     if await users.count_active_admins(conn) > 0:
         raise UserError(409, "setup_done", "this server has its administrator")
     await refuse_taken(conn, user.username, user.email)
     await users.insert(conn, user)
     await store_session(conn, session, entry, now_ms)
+    await outbox.add(conn, event)

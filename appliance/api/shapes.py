@@ -11,8 +11,7 @@ from typing import Literal
 import msgspec
 
 from appliance.api.times import to_text, to_text_or_none
-from appliance.store.audit import AuditEntry
-from appliance.store.meetings import Meeting, MeetingStatus
+from appliance.store.meetings import Meeting, MeetingStatus, RecordingAccess
 from appliance.store.participants import MeetingRole, ParticipantRecord
 from appliance.store.users import User, UserRole, UserStatus
 
@@ -40,6 +39,8 @@ class UserView(PublicUser, frozen=True, kw_only=True):
     status: UserStatus
     created_at: str
     last_login_at: str | None
+    has_password: bool
+    """False: a plugin knows the password, and it is changed there."""
 
 
 class Tokens(Shape, frozen=True, kw_only=True):
@@ -99,6 +100,11 @@ class MeetingSettingsView(Shape, frozen=True, kw_only=True):
     guests_allowed: bool
     has_passcode: bool
     locked: bool
+    auto_record: bool
+    """It is recorded whenever it runs."""
+    recording_consent: bool
+    """Only those are recorded who agree."""
+    recording_access: RecordingAccess
 
 
 class MeetingPreview(Shape, frozen=True, kw_only=True):
@@ -109,6 +115,8 @@ class MeetingPreview(Shape, frozen=True, kw_only=True):
     title: str
     status: MeetingStatus
     start_time: str | None
+    recording: bool
+    """It is being recorded now."""
     settings: MeetingSettingsView
 
 
@@ -167,19 +175,6 @@ class ParticipantView(Shape, frozen=True, kw_only=True):
     left_at: str | None
 
 
-class AuditView(Shape, frozen=True, kw_only=True):
-    id: str
-    at: str
-    actor_id: str | None
-    actor_name: str
-    action: str
-    outcome: str
-    target: str | None
-    address: str
-    request_id: str
-    detail: str
-
-
 class Health(Shape, frozen=True, kw_only=True):
     status: Literal["ok"]
     version: str
@@ -212,10 +207,11 @@ def user_view(user: User) -> UserView:
         status=user.status,
         created_at=to_text(user.created_at_ms),
         last_login_at=to_text_or_none(user.last_login_at_ms),
+        has_password=user.password_hash is not None,
     )
 
 
-def meeting_preview(meeting: Meeting) -> MeetingPreview:
+def meeting_preview(meeting: Meeting, *, recording: bool) -> MeetingPreview:
     """The meeting as somebody sees it who is not signed in."""
     return MeetingPreview(
         id=meeting.id,
@@ -223,6 +219,7 @@ def meeting_preview(meeting: Meeting) -> MeetingPreview:
         title=meeting.title,
         status=meeting.status,
         start_time=to_text_or_none(meeting.start_at_ms),
+        recording=recording,
         settings=_settings(meeting),
     )
 
@@ -233,6 +230,7 @@ def meeting_view(
     creator: User | None,
     my_role: MeetingRole | None,
     participant_count: int,
+    recording: bool,
     base_url: str,
 ) -> MeetingView:
     """The meeting as somebody sees it who is signed in."""
@@ -242,6 +240,7 @@ def meeting_view(
         title=meeting.title,
         status=meeting.status,
         start_time=to_text_or_none(meeting.start_at_ms),
+        recording=recording,
         settings=_settings(meeting),
         description=meeting.description,
         creator=None
@@ -271,25 +270,12 @@ def participant_view(record: ParticipantRecord) -> ParticipantView:
     )
 
 
-def audit_view(entry: AuditEntry) -> AuditView:
-    """One row of the audit log."""
-    return AuditView(
-        id=entry.id,
-        at=to_text(entry.at_ms),
-        actor_id=entry.actor_id,
-        actor_name=entry.actor_name,
-        action=entry.action,
-        outcome=entry.outcome,
-        target=entry.target,
-        address=entry.address,
-        request_id=entry.request_id,
-        detail=entry.detail,
-    )
-
-
 def _settings(meeting: Meeting) -> MeetingSettingsView:
     return MeetingSettingsView(
         guests_allowed=meeting.guests_allowed,
         has_passcode=meeting.passcode_hash is not None,
         locked=meeting.locked,
+        auto_record=meeting.auto_record,
+        recording_consent=meeting.recording_consent,
+        recording_access=meeting.recording_access,
     )

@@ -5,12 +5,15 @@ Owns the two forms of a sign-in (tokens in the body, or HttpOnly cookies); refus
 
 from __future__ import annotations
 
-import msgspec
+from msgspec import structs
 
 from appliance.api.call import Call, Cookie, Reply
 from appliance.api.shapes import CookieSession, Tokens, user_view
+from appliance.auth.rate_limit import network_of
+from appliance.events.catalogue import UserLoggedIn
+from appliance.events.envelope import Envelope
 from appliance.ids import new_id
-from appliance.store import audit, sessions, users
+from appliance.store import audit, outbox, sessions, users
 from appliance.store.audit import AuditEntry
 from appliance.store.database import Conn
 from appliance.store.sessions import Session, SessionKind
@@ -49,11 +52,20 @@ async def store_session(conn: Conn, session: Session, entry: AuditEntry, now_ms:
     await audit.insert(conn, entry)
 
 
+async def store_login(conn: Conn, session: Session, entry: AuditEntry, event: Envelope, now_ms: int) -> None:
+    """Repository function: add the session of an account that was there before, and tell whether its network is new."""
+    networks = {network_of(address) for address in await sessions.addresses(conn, session.user_id)}
+    new_address = bool(networks) and network_of(session.address) not in networks
+    await store_session(conn, session, entry, now_ms)
+    assert isinstance(event.event, UserLoggedIn)
+    await outbox.add(conn, structs.replace(event, event=structs.replace(event.event, new_address=new_address)))
+
+
 def signed_in(call: Call, user: User, session: Session, *, login: bool = True) -> Reply:
     """The answer that carries the session's tokens in the form that the client asked for."""
     services, auth = call.services, call.services.settings.auth
     if login:
-        user = msgspec.structs.replace(user, last_login_at_ms=call.now_ms)
+        user = structs.replace(user, last_login_at_ms=call.now_ms)
     view = user_view(user)
     now_s = services.now_s()
     access = services.tokens.access(

@@ -1,1 +1,2 @@
-"""Object storage: bytes under a name. A folder of the data folder for now; S3 takes the same face later."""
+"""Object storage: bytes under a name, in a folder (`folder`) or at an S3-compatible service (`s3`), with the same face
+(`storage`)."""

@@ -9,6 +9,8 @@
     meeting_task  the task: its channel, its timers, coming and going                  I/O
     verbs         what clients say, done to the meeting
     moderation    what the HTTP API says, done to the meeting
+    streams       participants without a socket, over WHIP and WHEP;  stream: their shapes
+    viewing       what a viewer over WHEP hears and sees
     audience      the sessions of a room; who is told of an event, and how
     session       one participant's numbered frames, seats and media
     seating       bindings carried out on media sessions; when more seats are needed

@@ -6,18 +6,20 @@ Owns the shapes and the `Reply` that a caller waits for. Each command is handled
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import trio
 
 from appliance.errors import UserError
 from appliance.live.admission import Admission
 from appliance.live.session import FrameSink, Session
+from appliance.live.stream import ChangedStream, OpenedStream, Precondition, StreamKey, StreamRequest
 from appliance.meeting.participant import Role, Source
 from appliance.signaling.messages import AnyClientMessage, AnyServerMessage, Join, Resume
 from appliance.store.messages import StoredMessage
 
 if TYPE_CHECKING:
+    from appliance.live.recording import RoomRecording
     from appliance.sfu.events import RoomEvent
 
 T = TypeVar("T")
@@ -48,6 +50,16 @@ class Reply(Generic[T]):
         if self._error is not None:
             raise self._error
         return self._value  # type: ignore[return-value]  # given: T may be None itself
+
+
+class Entry(Protocol[T]):
+    """What lets somebody in, and answers with what became of it."""
+
+    @property
+    def link(self) -> FrameSink: ...
+
+    @property
+    def reply(self) -> Reply[T]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +170,60 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenStream:
+    """A WHIP publisher or WHEP viewer whose join token was found good."""
+
+    request: StreamRequest
+    admission: Admission
+    link: FrameSink
+    reply: Reply[OpenedStream] = field(default_factory=Reply)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStream:
+    """A fragment of SDP for a stream: candidates, or an ICE restart; answered with our fragment where it is one."""
+
+    key: StreamKey
+    precondition: Precondition
+    fragment: str
+    reply: Reply[ChangedStream | None] = field(default_factory=Reply)
+
+
+@dataclass(frozen=True, slots=True)
+class CloseStream:
+    """A stream's client says goodbye."""
+
+    key: StreamKey
+    reply: Reply[int] = field(default_factory=Reply)
+
+
+@dataclass(frozen=True, slots=True)
+class BeginRecording:
+    """Tap the room's tracks for this recording from now on."""
+
+    recording: RoomRecording
+    by_user_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRecording:
+    """Pause or go on; answered by whether that changed anything."""
+
+    recording_id: str
+    paused: bool
+    reply: Reply[bool] = field(default_factory=Reply)
+
+
+@dataclass(frozen=True, slots=True)
+class EndRecording:
+    """End the taps of a recording and tell everybody why."""
+
+    recording_id: str
+    reason: str
+    reply: Reply[int] = field(default_factory=Reply)
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """The server stops."""
 
@@ -177,5 +243,11 @@ Command = (
     | MuteFromOutside
     | GiveRole
     | Changed
+    | OpenStream
+    | ChangeStream
+    | CloseStream
+    | BeginRecording
+    | PauseRecording
+    | EndRecording
     | Stop
 )

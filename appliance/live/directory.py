@@ -12,40 +12,44 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, cast
+from os import uname
+from typing import Any, TypeVar, cast
 
 import structlog
 import trio
 
 from appliance.auth.tokens import TokenSigner
 from appliance.errors import UserError
-from appliance.live.admission import admit
+from appliance.live import nodes
+from appliance.live.admission import Admission, admit
 from appliance.live.commands import (
-    Changed,
+    ChangeStream,
+    CloseStream,
     ComeBack,
     Command,
-    End,
     Enter,
-    GiveRole,
-    MuteFromOutside,
-    Remove,
-    Reply,
+    Entry,
+    OpenStream,
     Said,
     SocketGone,
     Stop,
 )
+from appliance.live.idle import pause_idle_meetings
 from appliance.live.media import MediaPlane
 from appliance.live.meeting_task import MeetingTask, try_again
-from appliance.live.session import Session
+from appliance.live.outside import Outside
+from appliance.live.recording import AutoRecorder
+from appliance.live.session import FrameSink, Session
 from appliance.live.sockets import JOIN_WITHIN_S, Incoming, Link, Socket, serve
-from appliance.live.wire import participant_message
-from appliance.meeting.participant import Role, Source
+from appliance.live.stream import ChangedStream, OpenedStream, Precondition, StreamKey, StreamRequest
+from appliance.live.streams import NoSocket
 from appliance.settings import Settings
 from appliance.signaling.connection import CloseCode, resume_refused
-from appliance.signaling.messages import Join, Participant, Resume
-from appliance.store import meetings, participants
+from appliance.signaling.messages import Join, Resume
 from appliance.store.database import Database, DatabaseError
 from appliance.store.meetings import Meeting
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -61,7 +65,7 @@ def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class Live:
+class Live(Outside):
     """The running meetings; made by `open_live`. Fulfils api's LiveMeetings."""
 
     def __init__(
@@ -71,13 +75,16 @@ class Live:
         media: MediaPlane,
         signer: TokenSigner,
         nursery: trio.Nursery,
+        recorder: AutoRecorder | None,
+        node: str,
     ) -> None:
+        super().__init__(nursery)
+        self._node = node
         self._settings = settings
         self._database = database
         self._media = media
         self._signer = signer
-        self._nursery = nursery
-        self._tasks: dict[str, MeetingTask] = {}
+        self._recorder = recorder
         self._sessions: dict[str, Any] = {}  # session id → MeetingTask; each room keeps its own entries
         self._links: set[Link] = set()
         self._stopping = False
@@ -138,27 +145,31 @@ class Live:
                 incoming.refuse(refusal, message.ref)
 
     async def _join(self, link: Link, message: Join) -> tuple[MeetingTask, Session]:
+        return await self._admit(message.room, message.token, lambda admission: Enter(message, admission, link))
+
+    async def _admit(self, room: str, token: str, make: Callable[[Admission], Entry[T]]) -> tuple[MeetingTask, T]:
+        """Check a join token, start the meeting if need be, and put the command that lets its holder in."""
         try:
             for _ in range(_TRIES):
                 self._refuse_while_stopping()
                 admission = await self._database.read(
                     admit,
                     self._signer,
-                    message.room,
-                    message.token,
+                    room,
+                    token,
                     guests_allowed=self._settings.meetings.guests_allowed,
                     now_s=_wall_ms() // 1000,
                 )
                 task = await self._running(admission.meeting)
                 try:
-                    session = await self._let_in(task, link, Enter(message, admission, link))
+                    entered = await self._let_in(task, make(admission))
                 except UserError as error:
                     if error.code != "try_again":
                         raise
                     await task.ended.wait()
                 else:
                     self._counts["joins"] += 1
-                    return task, session
+                    return task, entered
             raise try_again()
         except UserError:
             self._counts["joins_refused"] += 1
@@ -169,22 +180,22 @@ class Live:
         try:
             if task is None:
                 raise resume_refused()
-            session = await self._let_in(task, link, ComeBack(message, link))
+            session = await self._let_in(task, ComeBack(message, link))
         except UserError as error:
             self._counts["resumes_refused"] += 1
             raise (resume_refused() if error.code == "try_again" else error) from None
         self._counts["resumes"] += 1
         return task, session
 
-    async def _let_in(self, task: MeetingTask, link: Link, command: Enter | ComeBack) -> Session:
+    async def _let_in(self, task: MeetingTask, command: Entry[T]) -> T:
         try:
-            await task.put(command)
+            await task.put(cast("Command", command))
             return await command.reply.wait()
         except trio.Cancelled:  # the task may let in a socket that has just gone
-            await self._lose(task, link)
+            await self._lose(task, command.link)
             raise
 
-    async def _lose(self, task: MeetingTask, link: Link) -> None:
+    async def _lose(self, task: MeetingTask, link: FrameSink) -> None:
         with trio.CancelScope(shield=True):
             # The task takes commands or has closed its channel: this never waits for long.
             await self._tell(task, SocketGone(link))
@@ -203,6 +214,8 @@ class Live:
                     row=row,
                     wall_ms=_wall_ms,
                     index=self._sessions,
+                    node=self._node,
+                    recorder=self._recorder,
                 )
                 # In a context of its own: the meeting's log lines are not those of the request that came first.
                 contextvars.Context().run(self._nursery.start_soon, self._run, task)
@@ -225,72 +238,10 @@ class Live:
         if self._stopping:
             raise UserError(503, "server_stopping", "the server is restarting", retry_after_s=RECONNECT_AFTER_S)
 
-    async def _tell(self, task: MeetingTask, command: Command) -> None:
-        """Put a command for which there is no answer; a task that has ended needs none."""
-        try:
-            await task.put(command)
-        except UserError:
-            _log.debug("meeting_over", meeting=task.meeting_id, command=type(command).__name__)
-
-    async def _ask(self, meeting_id: str, make: Callable[[], Command]) -> int:
-        """Put a command and wait for its answer; 0 when the meeting does not run."""
-        task = self._tasks.get(meeting_id)
-        if task is None or task.closing:
-            return 0
-        command = make()
-        reply = cast("Reply[int]", command.reply)  # type: ignore[union-attr]  # callers make commands that have one
-        try:
-            await task.put(command)
-            return await reply.wait()
-        except UserError as error:
-            if error.code == "try_again":
-                return 0
-            raise
-
-    # --- what the HTTP API asks --------------------------------------------------------------------------------
-
-    def participant_count(self, meeting_id: str) -> int:
-        """Connections in the room now."""
-        task = self._tasks.get(meeting_id)
-        return 0 if task is None or task.room is None else len(task.room.meeting.participants)
-
-    def participants(self, meeting_id: str) -> list[Participant]:
-        """Who is in the room now, in the order of joining."""
-        task = self._tasks.get(meeting_id)
-        if task is None or task.room is None:
-            return []
-        return [participant_message(p) for p in task.room.meeting.participants.values()]
-
-    async def end(self, meeting_id: str, *, by_user_id: str | None) -> None:
-        """Close the room for everybody; the caller has stored that the meeting ended."""
-        await self._ask(meeting_id, lambda: End(by_user_id, stored=True))
-
-    async def leave(self, meeting_id: str, user_id: str) -> int:
-        """End the user's (or guest's) connections in the room; how many there were."""
-        return await self._ask(meeting_id, lambda: Remove(user_id, "left"))
-
-    async def kick(self, meeting_id: str, uid: str, *, by_user_id: str) -> int:
-        """Remove every connection of a participant, user or guest id, and keep them out; how many there were."""
-        return await self._ask(meeting_id, lambda: Remove(uid, "kicked", by_user_id))
-
-    async def mute(self, meeting_id: str, uid: str, source: str | None, *, by_user_id: str) -> int:
-        """Mute one source, or everything (None); how many tracks changed."""
-        return await self._ask(meeting_id, lambda: MuteFromOutside(uid, cast("Source | None", source), by_user_id))
-
-    async def set_role(self, meeting_id: str, uid: str, role: str, *, by_user_id: str) -> int:
-        """Change the role of a participant, user or guest in the room; how many connections changed."""
-        return await self._ask(meeting_id, lambda: GiveRole(uid, cast("Role", role), by_user_id))
-
-    def meeting_changed(self, meeting_id: str, *, title: str, locked: bool) -> None:
-        """Tell the room its new title and lock."""
-        task = self._tasks.get(meeting_id)
-        if task is not None:
-            self._nursery.start_soon(self._tell, task, Changed(title, locked))
-
-    def revoke_user(self, user_id: str) -> None:
-        """Banned, deleted or signed out everywhere: end the user's sessions in every room."""
-        for task in self._tasks.values():
-            self._nursery.start_soon(self._tell, task, Remove(user_id, "revoked"))
+    @property
+    def connected(self) -> int:
+        """People who are in meetings, on all of them."""
+        return len(self._sessions)
 
     def statistics(self) -> dict[str, object]:
         """Rooms, connections and totals since the start."""
@@ -303,6 +254,32 @@ class Live:
             "sockets": len(self._links),
             "totals": dict(self._counts),
         }
+
+    # --- participants without a socket ---------------------------------------------------------------------------
+
+    async def open_stream(self, request: StreamRequest) -> OpenedStream:
+        """Let a WHIP publisher or WHEP viewer in."""
+        link = NoSocket()
+        _, opened = await self._admit(request.room, request.token, lambda found: OpenStream(request, found, link))
+        return opened
+
+    async def change_stream(self, key: StreamKey, precondition: Precondition, fragment: str) -> ChangedStream | None:
+        """Candidates, or an ICE restart, of a stream."""
+        command = ChangeStream(key, precondition, fragment)
+        await self._of_stream(key).put(command)
+        return await command.reply.wait()
+
+    async def close_stream(self, key: StreamKey) -> None:
+        """End a stream."""
+        command = CloseStream(key)
+        await self._of_stream(key).put(command)
+        await command.reply.wait()
+
+    def _of_stream(self, key: StreamKey) -> MeetingTask:
+        task: MeetingTask | None = self._sessions.get(key.session_id)
+        if task is None:
+            raise UserError(404, "not_found", "there is no such stream", field="stream_id")
+        return task
 
     # --- the end -----------------------------------------------------------------------------------------------
 
@@ -317,32 +294,29 @@ class Live:
         for link in self._links:  # those who never joined
             link.finish(CloseCode.GOING_AWAY, "server stopping")
 
-    async def pause_idle_meetings(self) -> None:
-        """Every empty_grace_s take meetings that are said to run and do not (a crash, a join that never came) back."""
-        grace_s = self._settings.meetings.empty_grace_s
-        while True:
-            await trio.sleep(grace_s)
-            now_ms = _wall_ms()
-            try:
-                await self._database.run(
-                    meetings.pause_idle, frozenset(self._tasks), now_ms - round(grace_s * 1000), now_ms
-                )
-            except DatabaseError as error:
-                _log.warning("idle_meetings_unwritten", error=str(error))
-
 
 @asynccontextmanager
 async def open_live(
-    settings: Settings, database: Database, media: MediaPlane, signer: TokenSigner
+    settings: Settings,
+    database: Database,
+    media: MediaPlane,
+    signer: TokenSigner,
+    recorder: AutoRecorder | None = None,
+    *,
+    node: str,
 ) -> AsyncIterator[Live]:
     """Open the door; at the end every room is closed with a message. ``media``: an open Sfu.
 
-    Joins that a crash left open in the database are ended first.
+    Joins that a crash of this node left open in the database are ended first. ``node``: of the data folder.
     """
-    await database.run(participants.close_open, None, "lost", _wall_ms())
+    name = uname().nodename
+    await nodes.enter(database, node, name, _wall_ms)
     async with trio.open_nursery() as nursery:
-        live = Live(settings, database, media, signer, nursery)
-        nursery.start_soon(live.pause_idle_meetings)
+        live = Live(settings, database, media, signer, nursery, recorder, node)
+        nursery.start_soon(nodes.watch, database, node, name, live.running, _wall_ms)
+        nursery.start_soon(
+            pause_idle_meetings, database, node, live.running, settings.meetings.empty_grace_s, _wall_ms
+        )
         try:
             yield live
         finally:
@@ -351,3 +325,5 @@ async def open_live(
             if scope.cancelled_caught:
                 _log.error("meetings_did_not_stop", deadline_s=_STOP_WITHIN_S)
             nursery.cancel_scope.cancel()
+            with trio.CancelScope(shield=True):  # the database bounds its own time
+                await nodes.leave(database, node)

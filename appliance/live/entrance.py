@@ -6,10 +6,12 @@ Owns what a joiner is told and what is made for it; called by the meeting's task
 from __future__ import annotations
 
 from appliance.ids import new_id, new_token
+from appliance.live.admission import Admission
 from appliance.live.commands import ComeBack, Enter
 from appliance.live.room import Room
 from appliance.live.seating import pairs_to_seat
 from appliance.live.session import Session
+from appliance.live.turn import ice_servers
 from appliance.live.wire import room_message
 from appliance.meeting.participant import Participant
 from appliance.settings import Settings
@@ -21,7 +23,7 @@ from appliance.signaling.connection import (
     resume_refused,
 )
 from appliance.signaling.frames import encode
-from appliance.signaling.messages import IceServer, Joined, Resumed, RoomClosed
+from appliance.signaling.messages import Joined, Resumed, RoomClosed
 from appliance.signaling.negotiation import SeatPlan
 
 # Reactions of one client: a burst of claps, then as fast as one taps.
@@ -36,7 +38,20 @@ def enter(room: Room, command: Enter, settings: Settings) -> Session:
     for left_behind in [s for s in room.audience.sessions.values() if s.token_id == claims.jti]:
         if left_behind.link is None:
             room.apply(room.meeting.leave(left_behind.participant_id, "lost"))
-    participant = Participant(
+    participant = newcomer(room, admission)
+    most = most_participants(admission, settings)
+    events = room.meeting.join(participant, max_participants=most)
+    session = _new_session(room, command, participant.participant_id, settings)
+    room.add(session)
+    session.send(_welcome(room, session, command, settings, most))
+    room.apply(events)
+    return session
+
+
+def newcomer(room: Room, admission: Admission) -> Participant:
+    """The participant that an admission stands for; not in the room yet."""
+    claims = admission.claims
+    return Participant(
         participant_id=new_id("prt"),
         subject=claims.sub,
         user_id=claims.user_id,
@@ -45,13 +60,11 @@ def enter(room: Room, command: Enter, settings: Settings) -> Session:
         role=admission.role,
         joined_at_ms=room.wall_ms(),
     )
-    most = min(admission.meeting.max_participants, settings.meetings.max_participants)
-    events = room.meeting.join(participant, max_participants=most)
-    session = _new_session(room, command, participant.participant_id, settings)
-    room.add(session)
-    session.send(_welcome(room, session, command, settings, most))
-    room.apply(events)
-    return session
+
+
+def most_participants(admission: Admission, settings: Settings) -> int:
+    """How many the room takes: the meeting's own bound, never above the server's."""
+    return min(admission.meeting.max_participants, settings.meetings.max_participants)
 
 
 def resume(room: Room, command: ComeBack) -> Session:
@@ -117,12 +130,13 @@ def _welcome(
         resume_within_s=settings.signaling.resume_s,
         heartbeat_s=settings.signaling.heartbeat_s,
         participant_id=session.participant_id,
-        room=room_message(room.meeting, max_participants=max_participants),
+        room=room_message(
+            room.meeting,
+            max_participants=max_participants,
+            recording=None if room.recording is None else room.recording.shown(),
+        ),
         need_media=session.plan.need,
-        ice_servers=[
-            IceServer(urls=list(s.urls), username=s.username, credential=s.credential)
-            for s in settings.media.ice_servers
-        ],
+        ice_servers=ice_servers(settings.media.ice_servers, session.participant_id, room.wall_ms()),
         chat=room.newest_lines(),
         ref=command.message.ref,
     )

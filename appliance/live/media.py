@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from appliance.signaling.messages import Offer, Source
 
 if TYPE_CHECKING:
+    from appliance.recorder.writer import Tap
     from appliance.sfu.events import RoomEvent
     from appliance.sfu.readings import SessionQuality
     from appliance.sfu.session import PublishedTrack, ReceiveSeat
@@ -43,6 +44,9 @@ class MediaSession(Protocol):
 
     def mute(self, source: Source, muted: bool) -> None:
         """Stop or resume forwarding of a source."""
+
+    def open_tap(self, source: Source, max_bytes: int) -> Tap:
+        """Frames of what is published as ``source``; LookupError when nothing is."""
 
     def send_data(self, label: str, text: str) -> None:
         """Send on a data channel, dropped while it is not open."""

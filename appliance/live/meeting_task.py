@@ -1,7 +1,7 @@
 """One trio task for each running meeting: a bounded channel of commands, timers, and all of the meeting's state.
 
 Owns when things happen: a command is handled whole, then seats are settled once for all that came together;
-`entrance`, `verbs` and `moderation` do them. Waits for nothing but its channel, the nearest
+`entrance`, `verbs`, `moderation` and `streams` do them. Waits for nothing but its channel, the nearest
 timer and one client's negotiation; rows are written by `records` beside it.
 
 Ends when the meeting is ended, when nobody has been in it for meetings.empty_grace_s, or when the server stops. An
@@ -21,32 +21,40 @@ import structlog
 import trio
 
 from appliance.errors import UserError
-from appliance.live import entrance, moderation, verbs
+from appliance.events.catalogue import MeetingStarted, WebrtcConnectionClosed, WebrtcConnectionEstablished
+from appliance.live import entrance, moderation, recording, streams, verbs
 from appliance.live.audience import REACTIONS
 from appliance.live.commands import (
+    BeginRecording,
     Broadcast,
     Changed,
+    ChangeStream,
+    CloseStream,
     ComeBack,
     Command,
     Deliver,
     End,
+    EndRecording,
     Enter,
     GiveRole,
     MediaHappened,
     MuteFromOutside,
+    OpenStream,
+    PauseRecording,
     Remove,
     Said,
     SocketGone,
     Stop,
 )
 from appliance.live.media import MediaPlane, MediaRoom
-from appliance.live.records import Records
+from appliance.live.recording import AutoRecorder
+from appliance.live.records import Records, Statement
 from appliance.live.room import CHAT_SHOWN, Room
 from appliance.live.session import Session
 from appliance.live.sockets import error_message
 from appliance.meeting.meeting import Meeting
 from appliance.settings import Settings
-from appliance.signaling.messages import Leave, Quality
+from appliance.signaling.messages import Leave, PublishLayer, PublishLayers, Quality
 from appliance.store import meetings, messages
 from appliance.store.database import Conn, Database
 
@@ -79,6 +87,8 @@ class MeetingTask:
         row: meetings.Meeting,
         wall_ms: Callable[[], int],
         index: dict[str, Any],
+        node: str,
+        recorder: AutoRecorder | None = None,
     ) -> None:
         self.meeting_id = row.id
         self.ended = trio.Event()
@@ -90,6 +100,8 @@ class MeetingTask:
         self._row = row
         self._wall_ms = wall_ms
         self._index = index
+        self._node = node
+        self._recorder = recorder
         self._commands, self._inbox = trio.open_memory_channel[Command](_MAX_COMMANDS)
         self.room: Room | None = None
         self._empty_since: float | None = None
@@ -140,6 +152,7 @@ class MeetingTask:
         )
         room = Room(
             meeting=meeting,
+            creator_id=row.creator_id,
             database=self._database,
             records=records,
             media=media,
@@ -148,6 +161,7 @@ class MeetingTask:
             put=self._put_quietly,
             start=beside.start_soon,
             index=self._index,
+            node=self._node,
         )
         room.index_value = self
         self._empty_since = trio.current_time()
@@ -157,11 +171,15 @@ class MeetingTask:
         for line in await self._database.read(messages.newest, self.meeting_id, CHAT_SHOWN):
             room.remember_line(line)
         room.chat_lines = 0
-        room.records.add("start", partial(_start, meeting_id=self.meeting_id, now_ms=self._wall_ms()), self._started)
+        started = MeetingStarted(meeting_id=self.meeting_id, title=room.meeting.title, creator_id=room.creator_id)
+        activate = partial(meetings.activate, meeting_id=self.meeting_id, now_ms=self._wall_ms())
+        room.records.add("start", partial(_start, room, room.telling(activate, started)), self._started)
 
     async def _started(self, runs: bool) -> None:
         if not runs:  # ended or deleted between the join and now
             await self._put_quietly(End(None, stored=True))
+        elif self._recorder is not None and self.room is not None:
+            self.room.start(self._recorder.meeting_started, self._row)
 
     async def _serve(self, room: Room) -> None:
         _log.info("meeting_opened", meeting=self.meeting_id)
@@ -204,6 +222,8 @@ class MeetingTask:
                 command = self._inbox.receive_nowait()
             except (trio.WouldBlock, trio.EndOfChannel):
                 break
+            if isinstance(command, BeginRecording):
+                command.recording.ask_stop("meeting ended")
             reply = getattr(command, "reply", None)
             if reply is not None:
                 reply.refuse(try_again())
@@ -222,6 +242,8 @@ class MeetingTask:
                     command.reply.refuse(error)
                 else:
                     command.reply.give(session)
+            case OpenStream() | ChangeStream() | CloseStream():
+                await self._stream(room, command)
             case SocketGone(link=link):
                 room.lose_socket(link)
             case Deliver(session=session, message=message):
@@ -235,6 +257,8 @@ class MeetingTask:
                 self._moderate(room, command)
             case Changed():
                 moderation.change(room, command)
+            case BeginRecording() | PauseRecording() | EndRecording():
+                self._record(room, command)
             case Stop(reconnect_after_s=delay):
                 room.stop(delay)
                 self._done = True
@@ -245,10 +269,26 @@ class MeetingTask:
         if isinstance(command, ComeBack):
             return entrance.resume(room, command)
         session = entrance.enter(room, command, self._settings)
+        self._note_entry(room)
+        return session
+
+    def _note_entry(self, room: Room) -> None:
         self._empty_since = None
         if self._quality_at == math.inf:
             self._quality_at = room.now() + QUALITY_EACH_S
-        return session
+
+    async def _stream(self, room: Room, command: OpenStream | ChangeStream | CloseStream) -> None:
+        try:
+            match command:
+                case OpenStream(reply=opened):
+                    opened.give(await streams.open_stream(room, command, self._settings))
+                    self._note_entry(room)
+                case ChangeStream(reply=changed):
+                    changed.give(await streams.change_stream(room, command))
+                case CloseStream(reply=closed):
+                    closed.give(streams.close_stream(room, command))
+        except UserError as error:
+            command.reply.refuse(error)
 
     def _moderate(self, room: Room, command: End | Remove | MuteFromOutside | GiveRole) -> None:
         try:
@@ -266,6 +306,13 @@ class MeetingTask:
         else:
             command.reply.give(count)
 
+    def _record(self, room: Room, command: BeginRecording | PauseRecording | EndRecording) -> None:
+        try:
+            recording.obey(room, command)
+        except UserError as error:
+            if not isinstance(command, BeginRecording):
+                command.reply.refuse(error)
+
     async def _said(self, room: Room, said: Said) -> None:
         session = said.session
         if session.link is not said.link or session.participant_id not in room.audience.sessions:
@@ -281,10 +328,14 @@ class MeetingTask:
     # --- media and time ----------------------------------------------------------------------------------------
 
     def _media(self, room: Room, event: Any) -> None:
-        from appliance.sfu.events import DataMessage, Speakers
+        from appliance.sfu.events import DataMessage, LayersWanted, Speakers
 
         if isinstance(event, Speakers):
             room.hear(event.levels, event.dominant)
+        elif isinstance(event, LayersWanted):
+            if event.source in ("camera", "screen"):
+                layers = [PublishLayer(rid=rid, active=active) for rid, active in event.layers]
+                room.audience.tell(event.participant_id, PublishLayers(source=event.source, layers=layers))
         elif isinstance(event, DataMessage) and event.label == REACTIONS:
             session = room.audience.sessions.get(event.participant_id)
             if session is not None:
@@ -293,12 +344,24 @@ class MeetingTask:
                 except UserError:
                     room.reactions_refused += 1
         else:
+            self._tell_connection(room, event)
+            streams.follow_media(room, event)
             _log.debug("media_event", meeting=self.meeting_id, kind=type(event).__name__)
+
+    def _tell_connection(self, room: Room, event: Any) -> None:
+        from appliance.sfu.events import SessionConnected, SessionLost
+
+        who = {"meeting_id": self.meeting_id, "participant_id": getattr(event, "participant_id", "")}
+        if isinstance(event, SessionConnected):
+            room.tell(WebrtcConnectionEstablished(**who))
+        elif isinstance(event, SessionLost):
+            room.tell(WebrtcConnectionClosed(**who, reason=event.reason))
 
     def _next_timer(self, room: Room) -> float:
         times = [self._quality_at]
         resume_s = self._settings.signaling.resume_s
         times += [s.lost_at + resume_s for s in room.audience.sessions.values() if s.lost_at is not None]
+        times += streams.deadlines(room.audience.sessions.values())
         if self._empty_since is not None:
             times.append(self._empty_since + self._settings.meetings.empty_grace_s)
         return min(times)
@@ -309,13 +372,14 @@ class MeetingTask:
         for session in list(room.audience.sessions.values()):
             if session.lost_at is not None and now >= session.lost_at + resume_s:
                 room.apply(room.meeting.leave(session.participant_id, "lost"))
+        streams.give_up_overdue(room)
         room.settle()
         if not room.audience.sessions:
             self._quality_at = math.inf
             if self._empty_since is None:
                 self._empty_since = now
             elif now >= self._empty_since + self._settings.meetings.empty_grace_s and not self._done:
-                room.records.add("pause", partial(meetings.pause, meeting_id=self.meeting_id, now_ms=self._wall_ms()))
+                room.store_end("empty")
                 self._done = True
         elif now >= self._quality_at:
             self._quality_at = now + QUALITY_EACH_S
@@ -324,8 +388,7 @@ class MeetingTask:
                 room.audience.tell_all(Quality(participants=told))
 
 
-async def _start(conn: Conn, *, meeting_id: str, now_ms: int) -> bool:
-    """Repository function: mark the meeting as active; whether it may run."""
-    await meetings.activate(conn, meeting_id, now_ms)
-    found = await meetings.find(conn, meeting_id)
-    return found is not None and found.status == "active"
+async def _start(room: Room, activate: Statement, conn: Conn) -> bool:
+    """Repository function: mark the meeting as active, and here; whether it may run."""
+    await activate(conn)
+    return await meetings.find(conn, room.meeting_id) is not None and await room.hold(conn)

@@ -20,7 +20,7 @@ def end(room: Room, command: End) -> int:
     present = len(room.meeting.participants)
     room.apply(room.meeting.end(_actor(room, command.by_user_id)))
     if not command.stored:
-        room.store_end()
+        room.store_end("ended")
     return present
 
 

@@ -8,18 +8,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import structlog
 
+from appliance.events.catalogue import AnyEvent, MeetingEnded, MeetingUserJoined, MeetingUserLeft
+from appliance.events.envelope import envelop
+from appliance.ids import new_id
 from appliance.live.audience import Audience
 from appliance.live.commands import Command
 from appliance.live.media import MediaRoom
 from appliance.live.quality import QualityBoard
-from appliance.live.records import Records
+from appliance.live.recording import RoomRecording
+from appliance.live.records import Records, Statement
 from appliance.live.seating import settle
 from appliance.live.session import FrameSink, Session
 from appliance.live.speakers import Speakers
+from appliance.live.viewing import show
 from appliance.live.wire import chat_message
 from appliance.meeting.events import (
     MeetingEvent,
@@ -33,10 +39,11 @@ from appliance.meeting.events import (
 )
 from appliance.meeting.meeting import Meeting
 from appliance.meeting.participant import LeaveReason, Participant
+from appliance.meeting.subscriptions import pairs_of
 from appliance.signaling.connection import CloseCode
 from appliance.signaling.messages import ChatMessage, ChatPosted, Error, RoomClosed
-from appliance.store import meetings, participants
-from appliance.store.database import Database
+from appliance.store import meetings, outbox, participants, recordings
+from appliance.store.database import Conn, Database
 from appliance.store.messages import StoredMessage
 from appliance.store.participants import ParticipantRecord
 
@@ -53,6 +60,7 @@ class Room:
         self,
         *,
         meeting: Meeting,
+        creator_id: str | None,
         database: Database,
         records: Records,
         media: MediaRoom,
@@ -61,10 +69,13 @@ class Room:
         put: Callable[[Command], Awaitable[None]],
         start: Callable[..., None],
         index: dict[str, object],
+        node: str,
     ) -> None:
         """``now``: seconds, never going back; ``put``: into the task's channel; ``start``: a task beside it;
         ``index``: the directory's table of session ids, of which this room keeps its own entries."""
+        self.node = node
         self.meeting = meeting
+        self.creator_id = creator_id
         self.meeting_id = meeting.meeting_id
         self.database = database
         self.records = records
@@ -82,6 +93,7 @@ class Room:
         self.chat_lines = 0
         self._chat: deque[StoredMessage] = deque(maxlen=CHAT_SHOWN)
         self._unsettled: set[Session] = set()
+        self.recording: RoomRecording | None = None
 
     # --- coming ------------------------------------------------------------------------------------------------
 
@@ -107,17 +119,31 @@ class Room:
         self.audience.announce(events)
         for event in events:
             self._follow(event)
+        if self.recording is not None:
+            self.recording.follow(events)
+            self.tap()
+
+    def tap(self) -> None:
+        """Record what is published now, if the room is recorded."""
+        if self.recording is not None:
+            self.recording.tap(self.meeting.participants.values(), self.audience.sessions)
 
     def _follow(self, event: MeetingEvent) -> None:
         match event:
             case ParticipantJoined(participant=p):
                 _log.info("participant_joined", meeting=self.meeting_id, participant=p.participant_id, role=p.role)
-                self.records.add("join", partial(participants.insert, record=_record(self.meeting_id, p)))
-                self.unsettle_all()
+                joined = MeetingUserJoined(
+                    meeting_id=self.meeting_id, participant_id=p.participant_id, name=p.name, user_id=p.user_id
+                )
+                store = partial(participants.insert, record=_record(self, p))
+                self.records.add("join", self.telling(store, joined))
+                newcomer = self.audience.sessions.get(p.participant_id)
+                if newcomer is not None:  # the others have nobody more to seat until there are tracks
+                    self.unsettle(newcomer)
             case ParticipantLeft(participant=p, reason=reason):
                 _log.info("participant_left", meeting=self.meeting_id, participant=p.participant_id, reason=reason)
                 self._store_left(p, reason)
-                self._forget(p.participant_id, reason)
+                self._forget(p, reason)
             case TracksChanged(participant=p):
                 self._enforce_mutes(p)
                 self.unsettle_all()
@@ -148,19 +174,51 @@ class Room:
                 pass
 
     def _store_left(self, participant: Participant, reason: LeaveReason | str) -> None:
-        self.records.add(
-            "leave",
-            partial(
-                participants.set_left,
-                participant_id=participant.participant_id,
-                reason=reason,
-                now_ms=self.wall_ms(),
-            ),
+        left = MeetingUserLeft(
+            meeting_id=self.meeting_id,
+            participant_id=participant.participant_id,
+            name=participant.name,
+            reason=reason,
+            user_id=participant.user_id,
         )
+        now_ms = self.wall_ms()
+        store = partial(participants.set_left, participant_id=participant.participant_id, reason=reason, now_ms=now_ms)
+        self.records.add("leave", self.telling(store, left))
 
-    def store_end(self) -> None:
-        """The meeting's row says that it ended."""
-        self.records.add("end", partial(meetings.end, meeting_id=self.meeting_id, now_ms=self.wall_ms()))
+    def store_end(self, reason: Literal["ended", "empty"]) -> None:
+        """The meeting's row says that it ended, or waits to be started again."""
+        self._stop_recording("meeting ended" if reason == "ended" else "everybody left")
+        ended = MeetingEnded(
+            meeting_id=self.meeting_id,
+            title=self.meeting.title,
+            reason=reason,
+            creator_id=self.creator_id,
+            started_at_ms=self.meeting.started_at_ms,
+        )
+        store = meetings.end if reason == "ended" else partial(meetings.pause, node=self.node)
+        statement = partial(store, meeting_id=self.meeting_id, now_ms=self.wall_ms())
+        self.records.add("end", self.telling(statement, ended))
+
+    async def hold(self, conn: Conn) -> bool:
+        """Repository function: whether the meeting is active; it is here from now on."""
+        return await meetings.hold(conn, self.meeting_id, self.node)
+
+    def tell(self, event: AnyEvent) -> None:
+        """An event that changes no row."""
+        self.records.add("event", self.telling(_nothing, event))
+
+    def telling(self, statement: Statement, event: AnyEvent) -> Statement:
+        """The statement, and the event in the same transaction; none where the statement says that it changed
+        nothing."""
+        envelope = envelop(event, event_id=new_id("evt"), at_ms=self.wall_ms())
+
+        async def both(conn: Conn) -> Any:
+            done = await statement(conn)
+            if done is not False:
+                await outbox.add(conn, envelope)
+            return done
+
+        return both
 
     def _enforce_mutes(self, participant: Participant) -> None:
         session = self.audience.sessions.get(participant.participant_id)
@@ -185,6 +243,7 @@ class Room:
 
     def stop(self, reconnect_after_s: float) -> None:
         """The server stops: everybody is told when to come back, and nobody has left for good."""
+        self._stop_recording(recordings.SERVER_STOPPING)
         closed = RoomClosed(
             reason="server_stopping", message="the server is restarting", reconnect_after_s=reconnect_after_s
         )
@@ -199,12 +258,20 @@ class Room:
 
     def abandon(self) -> None:
         """The task is over: sockets that are still there are told to come in anew. Nobody is, after a regular end."""
+        self._stop_recording("meeting ended")
+        if self.recording is not None:
+            self.recording.let_go()
         for session in self.audience.sessions.values():
             _close_link(session, CloseCode.SERVER_ERROR, "the meeting's task ended")
             self.index.pop(session.session_id, None)
         self.audience.sessions.clear()
 
-    def _forget(self, participant_id: str, reason: LeaveReason) -> None:
+    def _stop_recording(self, reason: str) -> None:
+        if self.recording is not None:
+            self.recording.ask_stop(reason)  # the first reason counts
+
+    def _forget(self, participant: Participant, reason: LeaveReason) -> None:
+        participant_id = participant.participant_id
         session = self.audience.sessions.pop(participant_id, None)
         if session is None:
             return
@@ -223,7 +290,8 @@ class Room:
             _close_link(session, CloseCode.NORMAL, reason)
         session.link = None
         self.start(session.media.close)
-        self.unsettle_all()
+        if participant.tracks:
+            self.unsettle_all()
 
     # --- chat --------------------------------------------------------------------------------------------------
 
@@ -258,10 +326,14 @@ class Room:
         if not self._unsettled:
             return
         present = list(self.meeting.participants.values())
+        published = pairs_of(present)
         sessions = self.audience.sessions
         # In the order of joining: a set's order would make frames differ from run to run.
         for session in [s for s in sessions.values() if s in self._unsettled]:
-            settle(session, present, self.speakers, sessions)
+            if session.stream is None:
+                settle(session, published, self.speakers, sessions)
+            elif session.stream.watch is not None:
+                show(session, session.stream.watch, present, self.speakers.recent, sessions)
         self._unsettled.clear()
 
     def hear(self, levels: Iterable[tuple[str, float]], dominant: str | None) -> None:
@@ -271,6 +343,8 @@ class Room:
             [(p, level) for p, level in levels if p in known], dominant if dominant in known else None
         )
         self.audience.tell_all(self.speakers.message())
+        if self.recording is not None:
+            self.recording.heard(self.speakers.dominant)
         self._unsettled.update(s for s in self.audience.sessions.values() if s.crowded)
 
     def statistics(self) -> dict[str, Any]:
@@ -284,6 +358,7 @@ class Room:
             "rows_written": self.records.written,
             "rows_refused": self.records.refused,
             "reactions_refused": self.reactions_refused,
+            "connections": {s.participant_id: msgspec.structs.asdict(s.media.quality()) for s in sessions},
         }
 
 
@@ -292,10 +367,10 @@ def _close_link(session: Session, code: CloseCode, reason: str) -> None:
         session.link.finish(code, reason)
 
 
-def _record(meeting_id: str, participant: Participant) -> ParticipantRecord:
+def _record(room: Room, participant: Participant) -> ParticipantRecord:
     return ParticipantRecord(
         id=participant.participant_id,
-        meeting_id=meeting_id,
+        meeting_id=room.meeting_id,
         user_id=participant.user_id,
         guest_id=participant.subject if participant.user_id is None else None,
         name=participant.name,
@@ -303,4 +378,9 @@ def _record(meeting_id: str, participant: Participant) -> ParticipantRecord:
         joined_at_ms=participant.joined_at_ms,
         left_at_ms=None,
         leave_reason=None,
+        node=room.node,
     )
+
+
+async def _nothing(conn: Conn) -> None:
+    """No statement of its own."""

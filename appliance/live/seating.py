@@ -26,14 +26,13 @@ def pairs_to_seat(session: Session, participants: Sequence[Participant]) -> int:
     return sum(_needs_seat(session, pair) for pair in pairs_of(participants, but=session.participant_id))
 
 
-def settle(
-    session: Session,
-    participants: Sequence[Participant],
-    speakers: Speakers,
-    sessions: Mapping[str, Session],
-) -> None:
-    """Bind the session's seats anew, tell it what changed, and ask for seats that are lacking."""
-    pairs = pairs_of(participants, but=session.participant_id)
+def settle(session: Session, published: Sequence[Pair], speakers: Speakers, sessions: Mapping[str, Session]) -> None:
+    """Bind the session's seats anew, tell it what changed, and ask for seats that are lacking.
+
+    ``published``: what everybody publishes, `pairs_of` once for all sessions: with hundreds who only watch, asking each
+    of them for each session was most of what a join cost.
+    """
+    pairs = [pair for pair in published if pair.participant_id != session.participant_id]
     seats = [Seat(seat.seat, seat.has_video) for seat in session.media.seats]
     binding = bind(
         pairs=pairs,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from appliance.live.media import MediaSession
+from appliance.live.stream import Stream
 from appliance.meeting.subscriptions import Placement, Wanted
 from appliance.signaling.connection import CloseCode, FrameRate, SendLog
 from appliance.signaling.frames import encode
@@ -53,6 +54,8 @@ class Session:
     told_seats: Seats | None = None
     crowded: bool = False
     """Somebody has no seat: a new speaker may change the binding."""
+    stream: Stream | None = None
+    """Of a participant that came over WHIP or WHEP and has no socket."""
 
     def send(self, message: AnyServerMessage, body: str | None = None) -> None:
         """Number, keep and queue a message; ``body`` when it is encoded already."""

@@ -37,6 +37,7 @@ from appliance.signaling.messages import (
     Offer,
     RaiseHand,
     Reaction,
+    RecordingConsent,
     Resume,
     SetRole,
     Subscribe,
@@ -105,9 +106,13 @@ async def obey(room: Room, session: Session, message: AnyClientMessage) -> None:
                 "lock",
                 partial(meetings.set_locked, meeting_id=room.meeting_id, locked=locked, now_ms=room.wall_ms()),
             )
+        case RecordingConsent(accepted=accepted):
+            if room.recording is not None:
+                room.recording.agree(me, accepted)
+                room.tap()
         case EndMeeting():
             room.apply(meeting.end(meeting.actor(me)))
-            room.store_end()
+            room.store_end("ended")
         case Join() | Resume():
             raise UserError(409, "already_joined", "this socket has a session already", field="type")
         case _:  # leave is the task's; ping is the socket's

@@ -32,7 +32,9 @@ def participant_message(participant: Participant) -> messages.Participant:
     )
 
 
-def room_message(meeting: Meeting, *, max_participants: int) -> messages.RoomState:
+def room_message(
+    meeting: Meeting, *, max_participants: int, recording: messages.RecordingState | None
+) -> messages.RoomState:
     """The room with everybody in it, in the order of joining."""
     return messages.RoomState(
         meeting_id=meeting.meeting_id,
@@ -42,6 +44,7 @@ def room_message(meeting: Meeting, *, max_participants: int) -> messages.RoomSta
         locked=meeting.locked,
         max_participants=max_participants,
         participants=[participant_message(p) for p in meeting.participants.values()],
+        recording=recording,
     )
 
 

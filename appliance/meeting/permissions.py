@@ -29,6 +29,7 @@ Action = Literal[
     "invite",
     "edit",
     "delete",
+    "record",
 ]
 
 RANK: dict[Role, int] = {"participant": 0, "cohost": 1, "host": 2}
@@ -55,6 +56,7 @@ TABLE: dict[Action, frozenset[Role]] = {
     "invite": EVERYBODY,
     "edit": HOSTS,
     "delete": HOSTS,
+    "record": MODERATORS,
 }
 
 ON_SOMEBODY: frozenset[Action] = frozenset({"mute_participant", "lower_hand", "kick", "set_role"})
@@ -94,5 +96,6 @@ def _phrase(action: Action) -> str:
         "invite": "invite to the meeting",
         "edit": "change the meeting",
         "delete": "delete the meeting",
+        "record": "record the meeting",
     }
     return words.get(action, action)

@@ -94,8 +94,8 @@ Binding = Mapping[int, Placement]
 """By seat number; a seat that is not in it is empty."""
 
 
-def pairs_of(participants: Sequence[Participant], *, but: str) -> list[Pair]:
-    """What everybody except participant ``but`` publishes, in the order given (that of joining)."""
+def pairs_of(participants: Sequence[Participant], *, but: str | None = None) -> list[Pair]:
+    """What everybody publishes, except participant ``but``, in the order given (that of joining)."""
     pairs = []
     for participant in participants:
         if participant.participant_id == but:

@@ -36,6 +36,7 @@ _SECRET_TEXT = (
     (re.compile(r"(?i)\b(bearer|basic)\s{1,8}[\w\-.~+/=]{8,}"), rf"\1 {_HIDDEN}"),
     (re.compile(r"(://[^\s:/@]{0,256}):[^\s@/]{1,256}@"), rf"\1:{_HIDDEN}@"),
     (re.compile(r"(?i)([?&#](?:\w{0,32}token|code|secret|key)=)[^\s&#\"']+"), rf"\1{_HIDDEN}"),
+    (re.compile(r"(/shared/)[\w\-]{8,}"), rf"\1{_HIDDEN}"),  # a link to a recording
 )
 # A remote peer chooses some texts; a longer one says no more and fills disks.
 _TEXT_MAX = 4000

@@ -47,6 +47,15 @@ class TrackStalled(_OfSession):
 
 
 @dataclass(frozen=True, slots=True)
+class LayersWanted(_OfSession):
+    """Which layers of a picture the client is to send from now on; a track begins with all of them."""
+
+    source: Source
+    layers: tuple[tuple[str | None, bool], ...]
+    """(rid, wanted), lowest first; a picture in one layer has no rid."""
+
+
+@dataclass(frozen=True, slots=True)
 class Speakers:
     """Who is heard now, loudest first: (participant id, 0..1)."""
 
@@ -62,4 +71,4 @@ class DataMessage(_OfSession):
     data: str | bytes
 
 
-RoomEvent = SessionConnected | SessionLost | TrackStarted | TrackStalled | Speakers | DataMessage
+RoomEvent = SessionConnected | SessionLost | TrackStarted | TrackStalled | LayersWanted | Speakers | DataMessage

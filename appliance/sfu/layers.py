@@ -13,6 +13,9 @@ TOP_HEIGHT = 720
 _STRETCH = 1.25
 # Chromium's VP8 and H.264 simulcast layers have three temporal layers at 1/4, 1/2 and the whole frame rate of 30.
 _TOP_FPS = 30
+# Of a track that names none in its SDP: one layer, or spatial layers inside one stream, of which browsers make three at
+# most. The data plane knows how many there are and takes the nearest below.
+UNTOLD_LAYERS = 3
 ALL_TEMPORAL = 7  # more than any stream has: the data plane's "everything"
 
 

@@ -10,6 +10,7 @@ thread, which hands keys straight back to the data plane. trio hears of state ch
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from appliance.asyncio_thread import AsyncioThread
 from appliance.errors import ConfigError
 from appliance.settings import MediaSettings
 from appliance.sfu.addresses import choose_announced, default_hosts, interface_addresses
-from appliance.sfu.events import Speakers, TrackStalled, TrackStarted
+from appliance.sfu.events import LayersWanted, Speakers, TrackStalled, TrackStarted
 from appliance.sfu.readings import EMPTY, Readings, SessionReading, decode
 from appliance.sfu.room import Room
 from appliance.sfu.session import Session
@@ -68,6 +69,7 @@ class Sfu:
         self._readings: Readings = EMPTY
         self._session_readings: dict[int, SessionReading] = {}
         self._dtls_statistics: dict[str, int] = {}
+        self._epoch_ns = time.time_ns() - time.monotonic_ns()
         self.endpoint = DtlsEndpoint(plane, certificate, _FromAsyncio(self, thread))
 
     # --- what live/ uses ---------------------------------------------------------------------------------------
@@ -76,6 +78,10 @@ class Sfu:
     def ports(self) -> list[int]:
         """UDP (and TCP) port of each worker."""
         return self.plane.ports
+
+    def clock_us(self) -> int:
+        """The clock of the taps' records: microseconds since the Unix epoch as of the start, never set back."""
+        return (time.monotonic_ns() + self._epoch_ns) // 1000
 
     def open_room(self, key: str) -> Room:
         """A new room on the worker with the fewest sessions. ``key`` names it in logs."""
@@ -89,7 +95,7 @@ class Sfu:
             candidates += [Candidate(address, port, tcp=True) for address in self.addresses]
         room = Room(self, key, self.next_number(), worker, tuple(candidates))
         self._rooms[room.number] = room
-        self.plane.add_room(room.number, worker=worker)
+        self.plane.add_room(room.number, worker=worker, audio_last_n=self.settings.audio_last_n)
         return room
 
     def statistics(self) -> dict[str, object]:
@@ -98,6 +104,7 @@ class Sfu:
             "rooms": len(self._rooms),
             "sessions": len(self._sessions),
             "producers": len(self._producers),
+            "taps": len(self._readings.taps),
             "dtls": dict(self._dtls_statistics),
             "workers": [
                 {name: getattr(worker, name) for name in worker.__struct_fields__} for worker in self._readings.workers
@@ -183,6 +190,11 @@ class Sfu:
                 if number in self._producers:
                     session, source = self._producers[number]
                     session.room.emit(TrackStalled(session, source))
+            case Event.ProducerLayersWanted(producer=number, layers=layers):
+                if number in self._producers:
+                    session, source = self._producers[number]
+                    rids = session.tracks[source].layers or (None,)
+                    session.room.emit(LayersWanted(session, source, tuple(zip(rids, layers, strict=True))))
             case Event.Speakers(room=number, levels=levels, dominant=dominant):
                 self._speakers(number, levels, dominant)
             case Event.SegmentationOff(worker=worker, message=message):

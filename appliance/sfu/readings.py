@@ -19,6 +19,7 @@ class WorkerReading(msgspec.Struct, frozen=True):
     stun_in: int
     stun_rejected: int
     junk: int
+    policed: int
     srtp_errors: int
     replayed: int
     unknown_ids: int
@@ -41,6 +42,7 @@ class SessionReading(msgspec.Struct, frozen=True):
     bytes_out: int = 0
     packets_in: int = 0
     packets_out: int = 0
+    policed: int = 0
     nacks_sent: int = 0
     nacks_received: int = 0
     rtx_sent: int = 0
@@ -76,6 +78,14 @@ class ConsumerReading(msgspec.Struct, frozen=True):
     paused_by_estimate: bool = False
 
 
+class TapReading(msgspec.Struct, frozen=True):
+    tap: int
+    producer: int
+    frames: int
+    bytes: int
+    dropped: int
+
+
 class Readings(msgspec.Struct, frozen=True):
     """One snapshot; `EMPTY` before the first."""
 
@@ -83,6 +93,7 @@ class Readings(msgspec.Struct, frozen=True):
     sessions: list[SessionReading]
     producers: list[ProducerReading]
     consumers: list[ConsumerReading]
+    taps: list[TapReading] = []
 
 
 EMPTY = Readings([], [], [], [])
@@ -101,6 +112,8 @@ class SessionQuality(msgspec.Struct, frozen=True, kw_only=True):
     uplink_loss: float
     downlink_loss: float
     connected: bool
+    estimate_bps: int | None = None
+    """What the link to the client is believed to carry; None while it says nothing of what arrives."""
 
 
 def quality(reading: SessionReading | None, *, connected: bool) -> SessionQuality:
@@ -112,4 +125,5 @@ def quality(reading: SessionReading | None, *, connected: bool) -> SessionQualit
         uplink_loss=min(1.0, max(0.0, reading.uplink_loss)),
         downlink_loss=min(1.0, max(0.0, reading.downlink_loss)),
         connected=connected,
+        estimate_bps=reading.estimate_bps,
     )

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import structlog
 import trio
 
-from appliance._dataplane import Extensions, Payload
+from appliance._dataplane import Extensions, Payload, Tap
 from appliance.errors import UserError
 from appliance.ids import new_id
 from appliance.sfu.events import DataMessage, SessionConnected, SessionLost
-from appliance.sfu.layers import choose_layer, choose_temporal
+from appliance.sfu.layers import UNTOLD_LAYERS, choose_layer, choose_temporal
 from appliance.sfu.readings import SessionQuality, quality
 from appliance.sfu.transport import Transport, next_transport
 from appliance.signaling import messages
@@ -214,6 +214,16 @@ class Session:
         if producer is not None:
             self._sfu.plane.mute_producer(producer.track.producer, muted=muted)
 
+    def open_tap(self, source: Source, max_bytes: int) -> Tap:
+        """Take the frames of what is published as a source now, as journal records of up to ``max_bytes`` that wait.
+
+        The tap ends with the track. LookupError when nothing is published there.
+        """
+        producer = self._producers.get(source)
+        if producer is None:
+            raise LookupError(f"participant {self.participant_id} publishes no {source}")
+        return self._sfu.plane.open_tap(self._sfu.next_number(), producer.track.producer, max_bytes)
+
     def send_data(self, label: str, text: str) -> None:
         """Send on a data channel ("reactions", "captions"); dropped while the client has none open."""
         if self._transport is not None and self._transport.dtls_connected:
@@ -341,7 +351,7 @@ class Session:
         paused = wanted.width == 0 and wanted.height == 0
         if not paused:
             track = self._bound.get((seat, "video"))
-            layers = max(1, len(track.layers)) if track is not None else 1
+            layers = (len(track.layers) if track is not None else 0) or UNTOLD_LAYERS
             layer = choose_layer(width=wanted.width, height=wanted.height, layers=layers)
             plane.set_consumer_layer(
                 consumer.number,

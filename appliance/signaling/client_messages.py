@@ -62,10 +62,11 @@ class PublishLine(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
 
 
 class ReceiveLine(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The m-lines of one receive seat; no video_mid makes it an audio-only seat."""
+    """The m-lines of one receive seat; no video_mid makes it an audio-only seat. Pages always have an audio line."""
 
     seat: SeatNumber
-    audio_mid: Mid
+    audio_mid: Mid | None
+    """None: a picture without sound, which viewers over WHEP may want."""
     video_mid: Mid | None = None
 
 
@@ -169,6 +170,12 @@ class LockMeeting(ClientMessage, tag="lock_meeting", frozen=True):
     locked: bool
 
 
+class RecordingConsent(ClientMessage, tag="recording_consent", frozen=True):
+    """Agree to be recorded, or take that back; where the meeting asks for it, only who agreed is recorded."""
+
+    accepted: bool
+
+
 class EndMeeting(ClientMessage, tag="end_meeting", frozen=True):
     """Host: end the meeting for everybody."""
 
@@ -196,6 +203,7 @@ AnyClientMessage = (
     | SetRole
     | LowerHand
     | LockMeeting
+    | RecordingConsent
     | EndMeeting
     | Ping
 )

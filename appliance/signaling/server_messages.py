@@ -11,11 +11,13 @@ from appliance.signaling.shapes import (
     IceServer,
     MediaNeed,
     Participant,
+    RecordingState,
     Role,
     RoomState,
     SeatBinding,
     Source,
     Track,
+    VideoSource,
 )
 
 
@@ -87,6 +89,20 @@ class Seats(ServerMessage, tag="seats", frozen=True):
     """Every seat of this client's peer connection and who sits there; replaces the list before."""
 
     seats: list[SeatBinding]
+
+
+class PublishLayer(Struct, frozen=True, kw_only=True):
+    rid: str | None
+    """None: the picture is sent in one layer."""
+    active: bool
+
+
+class PublishLayers(ServerMessage, tag="publish_layers", frozen=True):
+    """Which layers of this client's own picture somebody watches; the others need not be sent."""
+
+    source: VideoSource
+    layers: list[PublishLayer]
+    """All of them, lowest first."""
 
 
 class Tracks(ServerMessage, tag="tracks", frozen=True):
@@ -163,6 +179,10 @@ class RoomChanged(ServerMessage, tag="room-changed", frozen=True):
     locked: bool
 
 
+class Recording(RecordingState, ServerMessage, tag="recording", frozen=True):
+    """The recording began, paused, went on or ended."""
+
+
 class RoomClosed(ServerMessage, tag="room-closed", frozen=True):
     """The last frame before the server closes the socket."""
 
@@ -206,6 +226,7 @@ AnyServerMessage = (
     | Answer
     | NeedMedia
     | Seats
+    | PublishLayers
     | Tracks
     | ActiveSpeakers
     | Quality
@@ -214,6 +235,7 @@ AnyServerMessage = (
     | ReactionShown
     | Moderation
     | RoomChanged
+    | Recording
     | RoomClosed
     | Pong
     | Heartbeat

@@ -61,6 +61,21 @@ class ChatMessage(Struct, frozen=True, kw_only=True):
     sent_at_ms: int
 
 
+class RecordingState(Struct, frozen=True, kw_only=True):
+    """How the recording of a meeting stands."""
+
+    state: Literal["on", "paused", "off"]
+    recording_id: str
+    since_ms: int | None
+    """When it began; a pause does not change it. Null once it is off."""
+    by_name: str | None
+    """Who started it; null when the meeting is recorded automatically."""
+    reason: str | None
+    """Why it is off, as "asked", "meeting ended" or "disk full"; null while it goes on."""
+    consent_required: bool
+    """True: nobody's tracks are recorded before they sent ``recording_consent``."""
+
+
 class RoomState(Struct, frozen=True, kw_only=True):
     """What a joiner must know at once."""
 
@@ -72,6 +87,8 @@ class RoomState(Struct, frozen=True, kw_only=True):
     max_participants: int
     participants: list[Participant]
     """Everybody else and oneself, in the order of joining."""
+    recording: RecordingState | None = None
+    """Null: the meeting is not being recorded."""
 
 
 class SeatBinding(Struct, frozen=True, kw_only=True):

@@ -2,7 +2,8 @@
 
 `database` runs a repository function, ``async def f(conn, …)``, whole in one transaction on the other side of a
 thread border; `sqlite` and `postgresql` are the two engines; `schema/` holds the numbered SQL that `migrations`
-applies. One query module for each noun holds every statement about it and returns frozen structs.
+applies; `wakeups` knows who waits for a commit (``conn.notify`` in a transaction, ``database.listen`` in a task). One
+query module for each noun holds every statement about it and returns frozen structs.
 
 SQL is written once for both engines:
 - placeholders ``$1``, ``$2`` …; times are BIGINT milliseconds since the epoch, UTC (``…_ms``), made by the caller

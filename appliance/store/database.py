@@ -20,6 +20,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar
 from appliance.asyncio_thread import AsyncioThread
 from appliance.errors import UserError
 from appliance.settings import Settings
+from appliance.store.wakeups import Listener
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -79,6 +80,12 @@ class Conn(Protocol):
     async def execute(self, sql: str, *args: Any) -> int:
         """Run a statement and return how many rows it inserted, changed or deleted."""
 
+    async def notify(self, channel: str) -> None:
+        """Wake everybody who listens to a channel once this transaction is committed; nobody when it is not.
+
+        Other processes are woken on PostgreSQL only. DatabaseError in a read-only transaction.
+        """
+
 
 class Database(Protocol):
     """The open database, used from trio tasks."""
@@ -92,6 +99,12 @@ class Database(Protocol):
 
     async def read(self, fn: Callable[Concatenate[Conn, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The same in a read-only transaction, a snapshot that waits for no writer."""
+
+    def listen(self, channel: str) -> AbstractAsyncContextManager[Listener]:
+        """Be woken by each commit that notifies a channel, from the moment that the context is entered.
+
+        On SQLite only this process is heard: what another one, as ``parley jobs``, commits wakes nobody.
+        """
 
     def statistics(self) -> Mapping[str, float]:
         """``connections``, ``connections_idle``, ``queued``, ``transactions``, ``retries``, ``failures``."""

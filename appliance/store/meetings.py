@@ -15,10 +15,12 @@ import msgspec
 from appliance.store.database import Conn, Row
 
 MeetingStatus = Literal["scheduled", "active", "ended", "cancelled"]
+RecordingAccess = Literal["hosts", "participants"]
 
 _COLUMNS = (
     "id, code, title, description, creator_id, status, start_at_ms, end_at_ms, started_at_ms, ended_at_ms, "
-    "created_at_ms, updated_at_ms, max_participants, guests_allowed, passcode_hash, locked"
+    "created_at_ms, updated_at_ms, max_participants, guests_allowed, passcode_hash, locked, auto_record, "
+    "recording_consent, recording_access"
 )
 
 
@@ -44,6 +46,12 @@ class Meeting(msgspec.Struct, frozen=True, kw_only=True):
     guests_allowed: bool
     passcode_hash: str | None
     locked: bool
+    auto_record: bool = False
+    """Record it whenever it runs."""
+    recording_consent: bool = False
+    """Record only those who agreed."""
+    recording_access: RecordingAccess = "hosts"
+    """Who may see its recordings, besides whoever made them and administrators."""
 
 
 async def insert(conn: Conn, meeting: Meeting) -> None:
@@ -66,11 +74,18 @@ async def find(conn: Conn, id_or_code: str) -> Meeting | None:
     return None if row is None else _filled(row)
 
 
+async def find_any(conn: Conn, meeting_id: str) -> Meeting | None:
+    """The same by id alone, also one that was deleted: to tell of its end."""
+    row = await conn.fetchrow(f"SELECT {_COLUMNS} FROM meetings WHERE id = $1", meeting_id)
+    return None if row is None else _filled(row)
+
+
 async def update(conn: Conn, meeting: Meeting, now_ms: int) -> None:
-    """Store what a host may change: texts, planned times, bounds, guests and passcode."""
+    """Store what a host may change: texts, planned times, bounds, guests, passcode and recording."""
     await conn.execute(
         "UPDATE meetings SET title = $2, description = $3, start_at_ms = $4, end_at_ms = $5, max_participants = $6,"
-        " guests_allowed = $7, passcode_hash = $8, updated_at_ms = $9, locked = $10 WHERE id = $1",
+        " guests_allowed = $7, passcode_hash = $8, updated_at_ms = $9, locked = $10, auto_record = $11,"
+        " recording_consent = $12, recording_access = $13 WHERE id = $1",
         meeting.id,
         meeting.title,
         meeting.description,
@@ -81,6 +96,9 @@ async def update(conn: Conn, meeting: Meeting, now_ms: int) -> None:
         meeting.passcode_hash,
         now_ms,
         meeting.locked,
+        meeting.auto_record,
+        meeting.recording_consent,
+        meeting.recording_access,
     )
 
 
@@ -91,10 +109,10 @@ async def set_locked(conn: Conn, meeting_id: str, locked: bool, now_ms: int) -> 
 
 
 async def activate(conn: Conn, meeting_id: str, now_ms: int) -> bool:
-    """Whether this call started the meeting: only a scheduled one starts, and only once."""
+    """Whether this call started the meeting: only a scheduled one starts, and only once. No node holds it yet."""
     return (
         await conn.execute(
-            "UPDATE meetings SET status = 'active', started_at_ms = $2, updated_at_ms = $2"
+            "UPDATE meetings SET status = 'active', started_at_ms = $2, updated_at_ms = $2, node = NULL"
             " WHERE id = $1 AND status = 'scheduled' AND deleted_at_ms IS NULL",
             meeting_id,
             now_ms,
@@ -103,25 +121,42 @@ async def activate(conn: Conn, meeting_id: str, now_ms: int) -> bool:
     )
 
 
-async def pause(conn: Conn, meeting_id: str, now_ms: int) -> bool:
-    """Whether this call took a meeting that nobody is in any more back to ``scheduled``: it may start again."""
+async def hold(conn: Conn, meeting_id: str, node: str) -> bool:
+    """Whether the meeting is active; its room is on this node now."""
+    sql = "UPDATE meetings SET node = $2 WHERE id = $1 AND status = 'active'"
+    return await conn.execute(sql, meeting_id, node) == 1
+
+
+async def pause(conn: Conn, meeting_id: str, now_ms: int, node: str | None = None) -> bool:
+    """Whether this call took a meeting that nobody is in any more back to ``scheduled``: it may start again.
+
+    ``node``: not where its room is on another one by now.
+    """
     return (
         await conn.execute(
-            "UPDATE meetings SET status = 'scheduled', updated_at_ms = $2 WHERE id = $1 AND status = 'active'",
+            "UPDATE meetings SET status = 'scheduled', updated_at_ms = $2 WHERE id = $1 AND status = 'active'"
+            " AND (CAST($3 AS TEXT) IS NULL OR node IS NULL OR node = $3)",
             meeting_id,
             now_ms,
+            node,
         )
         == 1
     )
 
 
-async def pause_idle(conn: Conn, running: Collection[str], before_ms: int, now_ms: int) -> int:
-    """Pause every meeting that is said to run, is not in ``running`` and has not changed since ``before_ms``."""
-    rows = await conn.fetch("SELECT id FROM meetings WHERE status = 'active' AND updated_at_ms < $1", before_ms)
-    idle = [row["id"] for row in rows if row["id"] not in running]
-    for meeting_id in idle:
-        await pause(conn, meeting_id, now_ms)
-    return len(idle)
+async def pause_idle(
+    conn: Conn, node: str, running: Collection[str], before_ms: int, now_ms: int
+) -> list[Meeting]:
+    """Pause every meeting that is said to run on this node, or on none of `nodes`, is not in ``running`` and has not
+    changed since ``before_ms``."""
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM meetings WHERE status = 'active' AND updated_at_ms < $1"
+        " AND (node IS NULL OR node = $2 OR node NOT IN (SELECT id FROM nodes))",
+        before_ms,
+        node,
+    )
+    idle = [_filled(row) for row in rows if row["id"] not in running]
+    return [meeting for meeting in idle if await pause(conn, meeting.id, now_ms)]
 
 
 async def end(conn: Conn, meeting_id: str, now_ms: int) -> bool:
@@ -202,5 +237,6 @@ async def count_by_status(conn: Conn) -> dict[str, int]:
 
 def _filled(row: Row) -> Meeting:
     values = {name: row[name] for name in Meeting.__struct_fields__}
-    values["guests_allowed"], values["locked"] = bool(row["guests_allowed"]), bool(row["locked"])
+    for name in ("guests_allowed", "locked", "auto_record", "recording_consent"):
+        values[name] = bool(row[name])  # SQLite has numbers
     return Meeting(**values)

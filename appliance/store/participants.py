@@ -15,7 +15,7 @@ from appliance.store.database import Conn, Row
 
 MeetingRole = Literal["host", "cohost", "participant"]
 
-_COLUMNS = "id, meeting_id, user_id, guest_id, name, role, joined_at_ms, left_at_ms, leave_reason"
+_COLUMNS = "id, meeting_id, user_id, guest_id, name, role, joined_at_ms, left_at_ms, leave_reason, node"
 
 
 class ParticipantRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +31,8 @@ class ParticipantRecord(msgspec.Struct, frozen=True, kw_only=True):
     joined_at_ms: int
     left_at_ms: int | None
     leave_reason: str | None
+    node: str | None = None
+    """Which held the connection."""
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +48,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 async def insert(conn: Conn, record: ParticipantRecord) -> None:
     """Add a join."""
     values = [getattr(record, name) for name in ParticipantRecord.__struct_fields__]
-    await conn.execute(f"INSERT INTO participants ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)", *values)
+    places = ", ".join(f"${number}" for number in range(1, len(values) + 1))
+    await conn.execute(f"INSERT INTO participants ({_COLUMNS}) VALUES ({places})", *values)
 
 
 async def by_id(conn: Conn, meeting_id: str, participant_id: str) -> ParticipantRecord | None:
@@ -67,13 +70,23 @@ async def set_role(conn: Conn, participant_id: str, role: MeetingRole) -> None:
     await conn.execute("UPDATE participants SET role = $2 WHERE id = $1", participant_id, role)
 
 
-async def close_open(conn: Conn, meeting_id: str | None, reason: str, now_ms: int) -> int:
-    """End every join that has not ended, of one meeting or (None, at the server's start) of all; how many."""
-    if meeting_id is None:
-        sql = "UPDATE participants SET left_at_ms = $1, leave_reason = $2 WHERE left_at_ms IS NULL"
-        return await conn.execute(sql, now_ms, reason)
-    sql = "UPDATE participants SET left_at_ms = $2, leave_reason = $3 WHERE meeting_id = $1 AND left_at_ms IS NULL"
-    return await conn.execute(sql, meeting_id, now_ms, reason)
+async def end_lost(
+    conn: Conn, reason: str, now_ms: int, limit: int, *, unheld: bool
+) -> list[ParticipantRecord]:
+    """End at most ``limit`` joins that have not ended and whose node is none of `nodes` any more; those.
+
+    ``unheld``: those of no node too, from a time before there were nodes.
+    """
+    held = "node IS NULL OR" if unheld else "node IS NOT NULL AND"  # NULL is in no list, an empty one included
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM participants WHERE left_at_ms IS NULL"
+        f" AND ({held} node NOT IN (SELECT id FROM nodes))"
+        " ORDER BY joined_at_ms, id LIMIT $1",
+        limit,
+    )
+    for row in rows:
+        await set_left(conn, row["id"], reason, now_ms)
+    return [_filled(row) for row in rows]
 
 
 async def page(

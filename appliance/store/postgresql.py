@@ -1,7 +1,8 @@
 """PostgreSQL through asyncpg: a pool in the asyncio thread, one crossing for each transaction.
 
 Owns the pool, the retry of transactions that lost against another one, and the translation of errors; refuses to
-know tables. Transactions are SERIALIZABLE, so that a repository function means the same here as on SQLite.
+know tables. `postgresql_listening` has one connection more. Transactions are SERIALIZABLE, so that a repository
+function means the same here as on SQLite.
 
 Only serialization failures and deadlocks are retried: the server guarantees that nothing of such a transaction
 remains. A connection that breaks is not: whether its commit happened is unknown.
@@ -33,6 +34,8 @@ from appliance.store.database import (
     UniqueViolationError,
     check_texts,
 )
+from appliance.store.postgresql_listening import Listening
+from appliance.store.wakeups import Listener, Switchboard, check_channel
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -64,8 +67,9 @@ class _PostgresConn:
 
     dialect: Literal["postgresql"] = "postgresql"
 
-    def __init__(self, raw: _Connection) -> None:
+    def __init__(self, raw: _Connection, *, readonly: bool) -> None:
         self._raw = raw
+        self._readonly = readonly
         self.broken: BaseException | None = None
 
     async def fetch(self, sql: str, *args: Any) -> list[Row]:
@@ -81,6 +85,12 @@ class _PostgresConn:
         status: str = await self._do(self._raw.execute, sql, args)
         count = status.rpartition(" ")[2]  # "UPDATE 3", "INSERT 0 1", "CREATE TABLE"
         return int(count) if count.isdigit() else 0
+
+    async def notify(self, channel: str) -> None:
+        check_channel(channel)
+        if self._readonly:
+            raise DatabaseError("a read-only transaction notifies nobody")
+        await self._do(self._raw.execute, "SELECT pg_notify($1, '')", (channel,))
 
     async def _do(self, method: Callable[..., Awaitable[Any]], sql: str, args: tuple[Any, ...]) -> Any:
         if self.broken is not None:
@@ -115,6 +125,8 @@ class PostgresDatabase:
         self._pool = pool
         self._thread = thread
         self._settings = settings
+        self._switchboard = Switchboard()
+        self._listening = Listening(settings, thread, self._switchboard.wake, self._switchboard.wake_all)
         self._active = 0
         self._transactions = 0
         self._retries = 0
@@ -158,7 +170,7 @@ class PostgresDatabase:
 
     @staticmethod
     async def _transaction(fn: Callable[[Conn], Awaitable[T]], raw: _Connection, readonly: bool) -> T:
-        conn = _PostgresConn(raw)
+        conn = _PostgresConn(raw, readonly=readonly)
         # A read-only snapshot needs no conflict detection; it is consistent as it is.
         isolation: Any = "repeatable_read" if readonly else "serializable"
         async with raw.transaction(isolation=isolation, readonly=readonly):
@@ -173,6 +185,22 @@ class PostgresDatabase:
             if conn.broken is not None:
                 raise DatabaseError("an error of the transaction was swallowed") from conn.broken
         return result
+
+    @asynccontextmanager
+    async def listen(self, channel: str) -> AsyncIterator[Listener]:
+        """See `Database.listen`; a server that is away is waited for no longer than to connect takes."""
+        with self._switchboard.listener(channel) as listener:
+            with trio.CancelScope(shield=True):  # half a LISTEN could not be taken back
+                await self._thread.call(self._listening.add, channel)
+            try:
+                yield listener
+            finally:
+                with trio.CancelScope(shield=True):
+                    await self._thread.call(self._listening.remove, channel)
+
+    async def close(self) -> None:
+        """End the connection that listens; the pool is its opener's."""
+        await self._thread.call(self._listening.close)
 
     def statistics(self) -> dict[str, float]:
         """See `Database.statistics`."""
@@ -196,10 +224,12 @@ async def open_postgresql(settings: DatabaseSettings, thread: AsyncioThread) -> 
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
         reason = str(error) or type(error).__name__
         raise ConfigError(f"database.url: {where}: {reason.splitlines()[0]}") from error
+    database = PostgresDatabase(pool, thread, settings)
     try:
-        yield PostgresDatabase(pool, thread, settings)
+        yield database
     finally:
         with trio.CancelScope(shield=True):
+            await database.close()
             await thread.call(_close_pool, pool)
 
 

@@ -95,6 +95,12 @@ async def trim(conn: Conn, user_id: str, *, keep: int, now_ms: int) -> int:
     )
 
 
+async def addresses(conn: Conn, user_id: str) -> list[str]:
+    """Where the account's remembered sign-ins came from, ended ones too."""
+    rows = await conn.fetch("SELECT DISTINCT address FROM sessions WHERE user_id = $1", user_id)
+    return [row["address"] for row in rows]
+
+
 async def delete_expired(conn: Conn, before_ms: int) -> int:
     """Forget sessions that expired before; a revoked one is kept until then, so that reuse is still told apart."""
     return await conn.execute("DELETE FROM sessions WHERE expires_at_ms < $1", before_ms)

@@ -37,6 +37,7 @@ from appliance.store.database import (
     UniqueViolationError,
     check_texts,
 )
+from appliance.store.wakeups import Listener, Switchboard, check_channel
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -84,9 +85,11 @@ class _SqliteConn:
 
     dialect: Literal["sqlite"] = "sqlite"
 
-    def __init__(self, raw: sqlite3.Connection) -> None:
+    def __init__(self, raw: sqlite3.Connection, *, writer: bool) -> None:
         self._raw = raw
+        self._writer = writer
         self._broken: BaseException | None = None
+        self.notified: set[str] = set()
 
     async def fetch(self, sql: str, *args: Any) -> list[Row]:
         return cast(list[Row], self._do(sql, args, sqlite3.Cursor.fetchall))
@@ -101,6 +104,12 @@ class _SqliteConn:
 
     async def execute(self, sql: str, *args: Any) -> int:
         return cast(int, self._do(sql, args, lambda cursor: max(cursor.rowcount, 0)))
+
+    async def notify(self, channel: str) -> None:
+        check_channel(channel)
+        if not self._writer:
+            raise DatabaseError("a read-only transaction notifies nobody")
+        self.notified.add(channel)
 
     def _do(self, sql: str, args: tuple[Any, ...], take: Callable[[sqlite3.Cursor], Any]) -> Any:
         if self._broken is not None:  # as PostgreSQL has it: after an error the transaction is over
@@ -147,8 +156,11 @@ def _is_outage(error: sqlite3.OperationalError) -> bool:
 class _Thread:
     """One connection in one thread, fed by a queue; results go back with one wake-up for many."""
 
-    def __init__(self, name: str, raw: sqlite3.Connection, *, writer: bool) -> None:
+    def __init__(self, name: str, raw: sqlite3.Connection, wake: Callable[[str], None], *, writer: bool) -> None:
         self._raw = raw
+        self._wake = wake
+        self._notified: set[str] = set()  # by the group under way
+        self._to_wake: collections.deque[str] = collections.deque()
         self._writer = writer
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._token = trio.lowlevel.current_trio_token()
@@ -203,6 +215,7 @@ class _Thread:
 
     def _run_group(self, group: list[_Job]) -> None:
         results: list[outcome.Outcome[Any]] = []
+        self._notified.clear()
         try:
             self._raw.execute("BEGIN IMMEDIATE" if self._writer else "BEGIN DEFERRED")
             try:
@@ -217,6 +230,8 @@ class _Thread:
         except Exception as error:  # none of them happened; the thread must live on, or callers would wait for ever
             failure = _translate(error) if isinstance(error, sqlite3.Error) else error
             results = [outcome.Error(failure) for _ in group]
+            self._notified.clear()
+        self._to_wake.extend(self._notified)
         self.transactions += len(group)
         self.failures += sum(isinstance(result, outcome.Error) for result in results)
         for job, result in zip(group, results, strict=True):
@@ -229,13 +244,15 @@ class _Thread:
     def _run_job(self, job: _Job) -> outcome.Outcome[Any]:
         """Run one transaction as a savepoint of the group's: its failure undoes it alone."""
         self._raw.execute("SAVEPOINT job")
-        conn = _SqliteConn(self._raw)
+        conn = _SqliteConn(self._raw, writer=self._writer)
         result = job.context.run(_drive, job.fn, conn)
         if isinstance(result, outcome.Error):
             if not self._raw.in_transaction:
                 # A full disk or an I/O error may undo everything (sqlite.org/lang_transaction.html §3): tell everybody.
                 raise DatabaseUnavailableError(f"the transaction was undone: {result.error}") from result.error
             self._raw.execute("ROLLBACK TO job")
+        else:
+            self._notified |= conn.notified
         self._raw.execute("RELEASE job")
         return result
 
@@ -245,6 +262,8 @@ class _Thread:
         while self._results:
             job, result = self._results.popleft()
             trio.lowlevel.reschedule(job.task, result)
+        while self._to_wake:
+            self._wake(self._to_wake.popleft())
 
 
 def _drive(fn: Callable[[Conn], Awaitable[Any]], conn: _SqliteConn) -> outcome.Outcome[Any]:
@@ -267,10 +286,11 @@ class SqliteDatabase:
 
     dialect: Literal["sqlite"] = "sqlite"
 
-    def __init__(self, writer: _Thread, reader: _Thread) -> None:
+    def __init__(self, writer: _Thread, reader: _Thread, switchboard: Switchboard) -> None:
         """Built by `open_sqlite` only."""
         self._writer = writer
         self._reader = reader
+        self._switchboard = switchboard
 
     async def run(self, fn: Callable[Concatenate[Conn, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """See `Database.run`."""
@@ -279,6 +299,12 @@ class SqliteDatabase:
     async def read(self, fn: Callable[Concatenate[Conn, P], Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """See `Database.read`."""
         return await self._reader.submit(lambda conn: fn(conn, *args, **kwargs))
+
+    @asynccontextmanager
+    async def listen(self, channel: str) -> AsyncIterator[Listener]:
+        """See `Database.listen`."""
+        with self._switchboard.listener(channel) as listener:
+            yield listener
 
     def statistics(self) -> dict[str, float]:
         """See `Database.statistics`; ``commits`` counts groups."""
@@ -301,10 +327,11 @@ async def open_sqlite(settings: DatabaseSettings, path: Path) -> AsyncIterator[S
         raw_reader = _connect(path, settings, writer=False)
     except sqlite3.Error as error:
         raise ConfigError(f"database: {path}: {error}") from error
-    writer = _Thread("sqlite-writer", raw_writer, writer=True)
-    reader = _Thread("sqlite-reader", raw_reader, writer=False)
+    switchboard = Switchboard()
+    writer = _Thread("sqlite-writer", raw_writer, switchboard.wake, writer=True)
+    reader = _Thread("sqlite-reader", raw_reader, switchboard.wake, writer=False)
     try:
-        yield SqliteDatabase(writer, reader)
+        yield SqliteDatabase(writer, reader, switchboard)
     finally:
         await reader.close()
         await writer.close()

@@ -26,7 +26,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     username: str
     email: str
-    password_hash: str
+    password_hash: str | None
+    """None: a plugin knows the password, see `external_accounts`."""
     nickname: str
     avatar_id: str | None
     role: UserRole
@@ -49,7 +50,7 @@ async def insert(conn: Conn, user: User) -> None:
         user.id,
         user.username,
         user.email,
-        user.password_hash,
+        user.password_hash or "",
         user.nickname,
         user.avatar_id,
         user.role,
@@ -197,4 +198,5 @@ def _user(row: Row | None) -> User | None:
 
 
 def _filled(row: Row) -> User:
-    return User(**{name: row[name] for name in User.__struct_fields__})
+    values = {name: row[name] for name in User.__struct_fields__}
+    return User(**{**values, "password_hash": row["password_hash"] or None})

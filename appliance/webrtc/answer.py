@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from appliance.webrtc.codecs import (
+    AV1,
+    VP9,
     Codec,
     answer_parameters,
     offered_codecs,
@@ -51,17 +53,20 @@ EXTENSION_URIS: Mapping[str, str] = {
 _NAME_OF_URI = {uri: name for name, uri in EXTENSION_URIS.items()}
 
 # What is answered where. RID names layers of a publisher only; a receiver of ours never sees one (RFC 8852).
-# The dependency descriptor is left out while the data plane copies it unchanged: its frame numbers jump when a seat is
-# re-bound, and Chromium drops a structure that is "older" than its last; nothing here needs it without SVC.
+# The dependency descriptor is asked of publishers only where VP9 or AV1 is what they will send: with it Chromium strips
+# picture ids and layers from VP8's payload descriptor, which everybody reads and not everybody's browser does without.
+# Its structures are longer than the 16 bytes of a one-byte header (RFC 8285 §4.2): without mixed headers it stays away.
 # abs-send-time is taken only from a client without transport-wide sequence numbers: one clock per direction is enough.
 _WHEN_RECEIVING: Mapping[Kind, frozenset[str]] = {
     "audio": frozenset({"audio_level", "abs_send_time", "transport_cc", "mid"}),
-    "video": frozenset(EXTENSION_URIS) - {"playout_delay", "dependency_descriptor"},
+    "video": frozenset(EXTENSION_URIS),
 }
 _WHEN_SENDING: Mapping[Kind, frozenset[str]] = {
     "audio": frozenset({"audio_level", "abs_send_time", "transport_cc", "mid"}),
-    "video": frozenset(EXTENSION_URIS) - {"rid", "repaired_rid", "playout_delay", "dependency_descriptor"},
+    "video": frozenset(EXTENSION_URIS) - {"rid", "repaired_rid"},
 }
+_DESCRIPTOR = frozenset({"dependency_descriptor"})
+_DESCRIBED = frozenset({VP9, AV1})
 
 MAX_MESSAGE_BYTES = 16_384  # a reaction or caption is under 1 kB; RFC 8831 §6.6 calls 16 kB safe everywhere
 
@@ -197,6 +202,7 @@ class _Answer:
         self._codecs = {s.mid: offered_codecs(s) for s in offer.live if s.kind in ("audio", "video")}
         self._table = session_codecs(list(self._codecs.values()))
         self._live = {s.mid for s in offer.live}
+        self._mixed = _mixed(offer)
         self._accepted: list[str] = []
         self._extensions: dict[str, int] = {}
         self._payloads: dict[int, NegotiatedPayload] = {}
@@ -220,7 +226,7 @@ class _Answer:
             "s=-",
             "t=0 0",
             f"a=group:BUNDLE {' '.join(self._accepted)}",
-            *(["a=extmap-allow-mixed"] if _mixed(offer) else []),
+            *(["a=extmap-allow-mixed"] if self._mixed else []),
             "a=msid-semantic: WMS *",
             "a=ice-lite",
             f"a=ice-ufrag:{local.ufrag}",
@@ -245,7 +251,9 @@ class _Answer:
             if self._sctp is None and is_data(section):
                 return self._data(section)
             codecs = [
-                c for c in self._codecs.get(section.mid, ()) if self._table[c.format].payload_type == c.payload_type
+                c
+                for c in self._codecs.get(section.mid, ())
+                if c.format in self._table and self._table[c.format].payload_type == c.payload_type
             ]
             if codecs:
                 return self._media(section, codecs)
@@ -278,10 +286,13 @@ class _Answer:
         if publishing is not None and section.direction in ("sendrecv", "sendonly"):
             direction, allowed = "recvonly", _WHEN_RECEIVING[kind]
             codecs = order_by_preference(codecs, self._video_codecs) if kind == "video" else codecs
+            allowed = allowed if codecs[0].format in _DESCRIBED else allowed - _DESCRIPTOR
             own = self._publish(section, kind, publishing.source)
         elif receiving is not None and section.direction in ("sendrecv", "recvonly"):
             direction, allowed = "sendonly", _WHEN_SENDING[kind]
             own = self._receive(mid, kind, receiving[0], codecs)
+        if not self._mixed:
+            allowed -= _DESCRIPTOR
         numbers = [n for c in codecs for n in (c.payload_type, c.rtx_payload_type) if n is not None]
         lines = [
             f"m={kind} 9 {section.protocol} {' '.join(map(str, numbers))}",

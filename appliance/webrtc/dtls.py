@@ -5,8 +5,9 @@ SDP, and the export of SRTP keys; runs the data channels of a session over its D
 plane tells DTLS from SRTP and STUN (RFC 7983), and only passes on what came by a path that ICE has validated.
 
 aiortc's RTCDtlsTransport asks little of its transport (``_recv``, ``_send``, ``role``), so a queue stands in for
-ICE. Private names are used; aiortc is pinned exactly and tests/webrtc/test_aiortc_contract.py covers them. aiortc's
-SRTP (libsrtp by CFFI) is not built: the keys go to the data plane, after the fingerprint was checked.
+ICE; after the handshake `dtls_records` stands in for OpenSSL. Private names are used; aiortc is pinned exactly and
+tests/webrtc/test_aiortc_contract.py covers them. aiortc's SRTP (libsrtp by CFFI) is not built: the keys go to the data
+plane, after the fingerprint was checked.
 """
 
 from __future__ import annotations
@@ -38,13 +39,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
 from appliance.webrtc.data_channels import DataChannels
+from appliance.webrtc.dtls_fragments import is_bounded_untrusted
+from appliance.webrtc.dtls_records import take_over
 from appliance.webrtc.offer import Sctp
 
 _log = structlog.get_logger(__name__)
 
 # First to last flight. OpenSSL retransmits after 1, 2, 4, 8 s: four losses in a row are forgiven (RFC 6347 §4.2.4.1).
 HANDSHAKE_DEADLINE_S = 15.0
-# Handshakes under way at once. Each holds an OpenSSL connection of about 50 kB: 50 MB at the most.
+# Handshakes under way at once. Each holds an OpenSSL connection of about 50 kB, of 180 kB if its fragments never become
+# whole (measured; `dtls_fragments` bounds them): 180 MB at the most.
 MAX_HALF_OPEN = 1024
 # Datagrams that one session may have waiting: a congestion window of the smallest chunks; 384 kB at the most.
 _MAX_WAITING = 256
@@ -115,6 +119,11 @@ class ServerCertificate(RTCCertificate):
             self._context = super()._create_ssl_context(list(srtp_profiles))
             # A client gains nothing by renegotiating and costs us an asymmetric operation each time.
             self._context.set_options(SSL.OP_NO_RENEGOTIATION)
+            # Record buffers are of 16 kB and hold something for microseconds. With OpenSSL 4.0 a connection has 127 kB
+            # after its handshake, 94 kB with this; `dtls_records` takes over most of them.
+            self._context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+            # No session is resumed; OpenSSL would keep 20,480 that ended (SSL_CTX_sess_set_cache_size(3)).
+            self._context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         return self._context
 
 
@@ -129,6 +138,7 @@ class _Path:
         self._waiting: collections.deque[bytes] = collections.deque()
         self._wakeup = asyncio.Event()
         self._closed = False
+        self.newest_sent = b""
 
     def put(self, datagram: bytes) -> bool:
         if self._closed or len(self._waiting) >= _MAX_WAITING:
@@ -152,13 +162,15 @@ class _Path:
     async def _send(self, datagram: bytes) -> None:
         if self._closed:
             raise ConnectionError
+        self.newest_sent = datagram
         self._plane.send_dtls(self._session, datagram)
 
 
 class KeyedDtls(RTCDtlsTransport):
-    """RTCDtlsTransport that hands out the SRTP keys instead of using them."""
+    """RTCDtlsTransport that hands out the SRTP keys instead of using them, and lets OpenSSL go after the handshake."""
 
     def __init__(self, path: _Path, certificate: ServerCertificate) -> None:
+        self._path = path
         super().__init__(cast(RTCIceTransport, path), [certificate])
         self._srtp_profiles = list(SRTP_PREFERENCE)
         self._set_role("server")  # our answer says a=setup:passive
@@ -166,6 +178,14 @@ class KeyedDtls(RTCDtlsTransport):
         """(OpenSSL profile name, key‖salt to send with, key‖salt to receive with), once connected."""
         self.identity_ok = False
         """The client's certificate matched the fingerprints of its SDP."""
+
+    async def start(self, remoteParameters: RTCDtlsParameters) -> None:  # noqa: N803  # aiortc's name
+        await super().start(remoteParameters)
+        if self._state == State.CONNECTED:  # the task that reads has not had its first turn
+            assert self._ssl is not None
+            records = take_over(self._ssl, self._path.newest_sent)
+            if records is not None:
+                self._ssl = cast(SSL.Connection, records)
 
     def _validate_peer_identity(self, remote: RTCDtlsParameters) -> None:
         """Sets the state to FAILED unless every fingerprint matches (RFC 8122 §5)."""
@@ -283,7 +303,7 @@ class DtlsEndpoint:
         now = asyncio.get_running_loop().time()
         for number, datagram in self._plane.poll_dtls():
             session = self._sessions.get(number)
-            if session is None or session.over or not self._allowed(session, now) or not datagram:
+            if session is None or session.over or not self._allowed(session, datagram, now):
                 self._dropped += 1
                 continue
             if session.task is None:
@@ -301,7 +321,7 @@ class DtlsEndpoint:
                 self._dropped += 1
 
     @staticmethod
-    def _allowed(session: _Session, now: float) -> bool:
+    def _allowed(session: _Session, datagram: bytes, now: float) -> bool:
         if session.allowed_at is not None:
             earned = (now - session.allowed_at) * _DATAGRAMS_PER_S
             session.allowance = min(_DATAGRAM_BURST, session.allowance + earned)
@@ -309,7 +329,7 @@ class DtlsEndpoint:
         if session.allowance < 1:
             return False
         session.allowance -= 1
-        return True
+        return bool(datagram) and (session.connected or is_bounded_untrusted(datagram))
 
     def _not_half_open(self, session: _Session) -> None:
         if session.half_open:

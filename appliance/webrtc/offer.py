@@ -51,7 +51,7 @@ class Seat:
     """The client says: these m-lines are this receive seat."""
 
     seat: int
-    audio_mid: str
+    audio_mid: str | None
     video_mid: str | None
 
 
@@ -106,8 +106,11 @@ def read_offer(text: str, publish: Sequence[Publishing], receive: Sequence[Seat]
     for index, seat in enumerate(receive):
         if any(number == seat.seat for number, _ in receiving.values()):
             raise SdpError(f"seat is listed twice: {seat.seat}", field=f"receive[{index}].seat")
-        claim(seat.audio_mid, "audio", f"receive[{index}].audio_mid")
-        receiving[seat.audio_mid] = (seat.seat, "audio")
+        if seat.audio_mid is None and seat.video_mid is None:
+            raise SdpError("seat has neither an audio nor a video line", field=f"receive[{index}].audio_mid")
+        if seat.audio_mid is not None:
+            claim(seat.audio_mid, "audio", f"receive[{index}].audio_mid")
+            receiving[seat.audio_mid] = (seat.seat, "audio")
         if seat.video_mid is not None:
             claim(seat.video_mid, "video", f"receive[{index}].video_mid")
             receiving[seat.video_mid] = (seat.seat, "video")

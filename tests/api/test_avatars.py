@@ -7,7 +7,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.support.api_server import PASSWORD, Account, ApiServer, Reply
+from appliance.hooks.contract import Storage, TryLater
+from appliance.settings import PluginsSettings, StorageSettings
+from tests.support.api_server import PASSWORD, Account, ApiServer, Reply, serving, settings_for
+from tests.support.plugins import found, opening, plugin
 
 
 def picture(colour: str) -> bytes:
@@ -55,3 +58,45 @@ def test_what_is_refused(api: ApiServer) -> None:
     assert bob.get("/profile").data["avatar_url"] is None
     for name in ("..%2f..%2fsecret", "avt_x", "avt_" + "a" * 20, "%00", "a/b", "avt_" + "a" * 20 + "%2f"):
         assert api.request("GET", f"/avatars/{name}.webp").status == 404
+
+
+def test_a_plugin_keeps_the_pictures(tmp_path: Path) -> None:
+    kept: dict[str, bytes] = {}
+    away = False
+
+    async def put(key: str, path: Path, _media_type: str) -> None:
+        kept[key] = path.read_bytes()
+
+    async def read(key: str, start: int, length: int) -> bytes | None:
+        if away:
+            raise TryLater("the vault is closed")
+        return kept[key][start : start + length] if key in kept else None
+
+    async def size(key: str) -> int | None:
+        return len(kept[key]) if key in kept else None
+
+    async def delete(key: str) -> bool:
+        return kept.pop(key, None) is not None
+
+    hook = Storage(put=put, read=read, size=size, delete=delete)
+    vault = found("vault", lambda: plugin(opening(hook)), ("parley.storage",))
+    settings = settings_for(
+        tmp_path, storage=StorageSettings(kind="plugin:vault"), plugins=PluginsSettings(enabled=("vault",))
+    )
+    with serving(settings, discover=lambda: (vault,)) as api:
+        ann = api.user("ann")
+        first = upload(ann, picture("red"), {"Content-Type": "image/png"}).data["avatar_url"]
+        (key,) = kept
+        assert key.startswith("avatars/avt_") and kept[key][8:12] == b"WEBP"
+        assert api.request("GET", f"!{first}").body == kept[key]
+        second = upload(ann, picture("blue"), {"Content-Type": "image/png"}).data["avatar_url"]
+        assert list(kept) != [key] and len(kept) == 1
+        assert api.request("GET", f"!{first}").status == 404
+        away = True
+        answer = api.request("GET", f"!{second}")
+        assert (answer.status, answer.code) == (503, "unavailable")
+        away = False
+        assert api.request("GET", f"!{second}").status == 200
+        assert ann.delete("/account", {"password": PASSWORD}).status == 200
+    assert kept == {}
+    assert not (tmp_path / "files").exists()

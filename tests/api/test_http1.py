@@ -5,12 +5,16 @@ from __future__ import annotations
 import socket
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 import trio
 import trio.testing
+from hypercorn.config import Config
+from hypercorn.events import RawData
+from hypercorn.typing import AppWrapper, ConnectionState
 
-from appliance.api.http1 import StallGuard
+from appliance.api.http1 import Connection, StallGuard
 from tests.support.api_server import ApiServer
 from tests.support.raw_http import connection, read_answer
 
@@ -44,6 +48,41 @@ async def test_a_peer_that_reads_slowly_gets_everything() -> None:
     assert trio.current_time() - started > 1.0  # longer than any piece may take
     await guard.send_all(b"")
     for thing in (client, guard, *listeners):
+        await thing.aclose()
+
+
+async def test_pieces_that_go_at_once_and_pieces_that_wait_stay_whole_and_in_order() -> None:
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    client = await trio.testing.open_stream_to_socket_listener(listeners[0])
+    stream = await listeners[0].accept()
+    stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    guard = StallGuard(stream)
+    app = cast(AppWrapper, None)  # nothing is asked of it
+    sender = Connection(app, Config(), None, ConnectionState({}), guard, header_s=1.0)
+    pieces, got = 400, bytearray()
+
+    async def send(value: int) -> None:
+        for number in range(pieces):
+            await sender.protocol_send(RawData(bytes((value, number % 250)) * 1999))
+            await trio.lowlevel.checkpoint()
+
+    assert guard.send_nowait(b"") == 0
+    async with trio.open_nursery() as nursery:
+        for value in (1, 2):
+            nursery.start_soon(send, value)
+        await trio.testing.wait_all_tasks_blocked()  # the kernel takes no more
+        assert guard.send_nowait(b"more") == 0
+        while len(got) < 2 * pieces * 3998:
+            got += await client.receive_some(65_536)
+    numbers: dict[int, list[int]] = {1: [], 2: []}
+    for start in range(0, len(got), 3998):
+        piece = bytes(got[start : start + 3998])
+        assert piece == piece[:2] * 1999
+        numbers[piece[0]].append(piece[1])
+    assert numbers[1] == numbers[2] == [number % 250 for number in range(pieces)]
+    await guard.aclose()
+    assert guard.send_nowait(b"more") == 0
+    for thing in (client, *listeners):
         await thing.aclose()
 
 

@@ -9,6 +9,8 @@ import pytest
 from appliance.api import live_port
 from appliance.api.websocket import AsgiSocket
 from appliance.live.directory import Live
+from appliance.live.recorder import Recorder
+from tests.support.recorder_ledger import RecorderLedger
 from tests.support.room_ledger import RoomLedger
 
 
@@ -22,7 +24,13 @@ def methods(protocol: type) -> dict[str, inspect.Signature]:
 
 @pytest.mark.parametrize(
     ("protocol", "made"),
-    [(live_port.LiveMeetings, RoomLedger), (live_port.LiveMeetings, Live), (live_port.Socket, AsgiSocket)],
+    [
+        (live_port.LiveMeetings, RoomLedger),
+        (live_port.LiveMeetings, Live),
+        (live_port.Recorder, RecorderLedger),
+        (live_port.Recorder, Recorder),
+        (live_port.Socket, AsgiSocket),
+    ],
 )
 def test_who_implements_it_takes_the_same(protocol: type, made: type) -> None:
     wanted = methods(protocol)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.support.api_server import ApiServer
+from appliance.settings import MeetingsSettings
+from tests.support.api_server import ApiServer, serving, settings_for
 
 SOON, LATER = "2030-05-01T09:00:00+02:00", "2030-05-01T08:30:00Z"
+SETTINGS = {
+    "guests_allowed": True,
+    "has_passcode": False,
+    "locked": False,
+    "auto_record": False,
+    "recording_consent": False,
+    "recording_access": "hosts",
+}
 
 
 def test_a_meeting_to_start_now(api: ApiServer) -> None:
@@ -18,7 +28,7 @@ def test_a_meeting_to_start_now(api: ApiServer) -> None:
     assert meeting["title"] == "Ann's meeting"
     assert meeting["url"] == f"{api.url}/{meeting['code']}"
     assert meeting["creator"] == {"id": ann.id, "nickname": "Ann", "avatar_url": None}
-    assert meeting["settings"] == {"guests_allowed": True, "has_passcode": False, "locked": False}
+    assert meeting["settings"] == SETTINGS
     expected = {
         "description": "",
         "status": "scheduled",
@@ -42,7 +52,7 @@ def test_a_planned_meeting_keeps_its_times_in_utc(api: ApiServer) -> None:
     meeting = bob.post("/meetings", {**times, **texts, "max_participants": 5, "guests_allowed": False}).data
     assert meeting["title"] == "Plan <b>1</b>"
     assert (meeting["start_time"], meeting["end_time"]) == ("2030-05-01T07:00:00.000Z", "2030-05-01T08:30:00.000Z")
-    assert meeting["settings"] == {"guests_allowed": False, "has_passcode": True, "locked": False}
+    assert meeting["settings"] == {**SETTINGS, "guests_allowed": False, "has_passcode": True}
     assert meeting["description"] == "line 1\nline 2"
     assert meeting["max_participants"] == 5
 
@@ -63,6 +73,8 @@ def test_a_planned_meeting_keeps_its_times_in_utc(api: ApiServer) -> None:
         ({"max_participants": "5"}, "max_participants"),
         ({"passcode": "123"}, "passcode"),
         ({"guests_allowed": "yes"}, "guests_allowed"),
+        ({"auto_record": 1}, "auto_record"),
+        ({"recording_access": "everybody"}, "recording_access"),
         ({"description": "x" * 4001}, "description"),
         ({"colour": "red"}, "colour"),
     ],
@@ -77,7 +89,8 @@ def test_signed_out_callers_see_what_they_need_to_join(api: ApiServer) -> None:
     carl = api.user("carl")
     meeting = carl.post("/meetings", {"title": "T", "description": "secret"}).data
     preview = api.request("GET", f"/meetings/{meeting['code']}").data
-    assert preview == {key: meeting[key] for key in ("id", "code", "title", "status", "start_time", "settings")}
+    names = ("id", "code", "title", "status", "start_time", "recording", "settings")
+    assert preview == {key: meeting[key] for key in names} and preview["recording"] is False
     assert api.request("GET", "/meetings/mtg_nothing").status == 404
     assert api.request("GET", "/meetings/zzz-zzzz-zzz").error == "not_found: meeting_id"
     assert api.request("GET", "/meetings").code == "sign_in_required"
@@ -91,12 +104,23 @@ def test_the_host_changes_it_and_nobody_else(api: ApiServer) -> None:
     assert eve.put(path, {"title": "Mine"}).code == "forbidden"
     changed = dora.put(path, {"title": "New", "locked": True, "passcode": None}).data
     assert changed["title"] == "New" and changed["start_time"] == meeting["start_time"]
-    assert changed["settings"] == {"guests_allowed": True, "has_passcode": False, "locked": True}
+    assert changed["settings"] == {**SETTINGS, "locked": True}
     assert api.ledger.titles[meeting["id"]] == ("New", True)
     assert dora.put(path, {"end_time": "2020-01-01T00:00:00Z"}).error == "invalid_field: end_time"
     assert dora.put(path, {"start_time": None}).data["start_time"] is None
     assert dora.put(path, {"end_time": LATER}).error == "invalid_field: end_time"
     assert dora.get(path).data["title"] == "New"
+
+
+def test_what_is_said_of_recording_is_kept_and_changed(api: ApiServer) -> None:
+    rita = api.user("rita")
+    wanted = {"auto_record": True, "recording_consent": True, "recording_access": "participants"}
+    meeting = rita.post("/meetings", wanted).data
+    assert meeting["settings"] == {**SETTINGS, **wanted}
+    path = f"/meetings/{meeting['id']}"
+    assert rita.put(path, {"auto_record": False}).data["settings"] == {**SETTINGS, **wanted, "auto_record": False}
+    assert rita.put(path, {"recording_access": "hosts"}).data["settings"]["recording_access"] == "hosts"
+    assert rita.put(path, {"recording_access": "all"}).error == "invalid_field: recording_access"
 
 
 def test_a_cancelled_meeting_is_off_the_lists(api: ApiServer) -> None:
@@ -179,3 +203,16 @@ def test_the_calendar_file_hides_the_description_from_strangers(api: ApiServer) 
     assert b"DTSTART:20300501T070000Z\r\n" in answer.body
     outside = api.request("GET", f"/meetings/{meeting['code']}/calendar.ics")
     assert outside.status == 200 and b"agenda" not in outside.body
+
+
+def test_a_meeting_invites_so_many_and_no_more(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, meetings=MeetingsSettings(max_invitations=3))
+    with serving(settings) as server:
+        ann = server.user("ann")
+        path = f"/meetings/{ann.post('/meetings').data['id']}/invite"
+        assert ann.post(path, {"emails": ["a@b.org", "c@d.org"]}).data["invited"] == 2
+        answer = ann.post(path, {"emails": ["e@f.org", "g@h.org"]})
+        assert (answer.status, answer.code) == (409, "too_many_invitations")
+        assert ann.post(path, {"emails": ["a@b.org", "e@f.org"]}).data["invited"] == 1  # nothing of the last was kept
+        assert ann.post(path, {"emails": ["a@b.org", "c@d.org", "e@f.org"]}).data["invited"] == 0
+        assert ann.post(path, {"emails": ["g@h.org"]}).code == "too_many_invitations"

@@ -16,6 +16,7 @@ from playwright.sync_api import Playwright, sync_playwright
 from tests.e2e.person import Person
 from tests.support.browser import Chromium, chromium
 from tests.support.firefox import Firefox, firefox
+from tests.support.installed import install_wheel
 from tests.support.media import media
 from tests.support.netns import network_namespace
 from tests.support.server import Server, running_server
@@ -60,6 +61,12 @@ def browsers(playwright: Playwright) -> Iterator[Callable[[str], Chromium]]:
 def fox(lab: None) -> Iterator[Firefox]:
     with firefox() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh virtual environment with Parley in it, for who installs plugins."""
+    return install_wheel(tmp_path_factory.mktemp("environment"))
 
 
 @pytest.fixture

@@ -25,6 +25,17 @@ VIDEO_OF = """({name, source}) => {
   return parleyProbe.look(tile?.querySelector('video'));
 }"""
 
+# For the message of a test that waited in vain: what the page knows of others' pictures and what arrives of them.
+KNOWN = """async () => ({
+  media: __parley.media(), phase: __parley.phase().name, seats: __parley.view().seats,
+  people: __parley.view().participants.map((p) => [p.name, p.tracks]),
+  tiles: [...document.querySelectorAll("[data-testid='tile']")]
+    .map((t) => ({...t.dataset, video: !!t.querySelector('video')})),
+  inbound: (await parleyProbe.inbound()).filter((r) => r.packetsReceived).map((r) => ({
+    kind: r.kind, mid: r.mid, packets: r.packetsReceived, lost: r.packetsLost, frames: r.framesDecoded,
+    keys: r.keyFramesDecoded, plis: r.pliCount})),
+})"""
+
 
 class Person:
     """One browser tab and who sits before it."""
@@ -136,7 +147,8 @@ class Person:
             if last and (colour is None or alike(last["rgb"], COLOURS[colour])):
                 seen.add(last["fingerprint"])
             assert time.monotonic() < deadline, (
-                f"{self.name} does not see {name} move within {within_s} s: {len(seen)} pictures, last {last}"
+                f"{self.name} does not see {name} move within {within_s} s: {len(seen)} pictures, last {last}; "
+                f"the page knows {self.page.evaluate(KNOWN)}"
             )
             self.pause(0.15)
 
@@ -187,6 +199,14 @@ class Person:
             """({name, muted}) => [...document.querySelectorAll("[data-testid='tile'][data-source='camera']")]
                  .some((t) => t.dataset.name === name && t.dataset.muted === String(muted))""",
             {"name": name, "muted": muted},
+        )
+
+    def is_told_of_the_recording(self, *, on: bool = True, within_s: float = 45.0) -> None:
+        """The room shows that it is being recorded (or no more)."""
+        self.page.wait_for(
+            """(on) => !!document.querySelector("[data-testid='chip-recording'][data-state='on']") === on""",
+            on,
+            within_s=within_s,
         )
 
     def reads(self, text: str, within_s: float = 45.0) -> None:

@@ -117,6 +117,8 @@ def room(studio: Studio, codes: dict[str, str]) -> None:
         studio.picture(ana, "room-layout")
         ana.page.click("more-toggle")
         studio.picture(ana, "room-more")
+        ana.page.click("stream-open")
+        studio.picture(ana, "room-stream")
 
 
 def alone(studio: Studio, codes: dict[str, str]) -> None:

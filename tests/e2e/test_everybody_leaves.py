@@ -13,8 +13,9 @@ from tests.e2e.person import Person, new_meeting
 from tests.support.browser import wait_until
 from tests.support.server import Server, running_server
 
-# What a meeting that stays would keep at the least is three packet caches of one layer, 1.5 MB each. Fourteen meetings
-# in a row grew by 0.3 MB at first and 0.05 MB at last; the median forgives one stray page of the allocator's.
+# Three connections and the last second of three cameras are about 1 MB. Fourteen meetings in a row grew by 0.3 MB at
+# first and 0.05 MB at last; the median forgives one stray page of the allocator's. What the data plane keeps is counted
+# to the byte in appliance/dataplane/tests/allocations.rs.
 KEPT_BY_A_MEETING_BYTES = 1024 * 1024
 
 

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
@@ -21,37 +20,13 @@ from appliance.sfu.events import DataMessage, SessionConnected, SessionLost
 from appliance.sfu.session import Session
 from tests.support.browser import Page, chromium, wait_until
 from tests.support.firefox import firefox
-from tests.support.media import CACHE, COLOURS, Media, media
+from tests.support.media import COLOURS, large_media, media
 from tests.support.netns import firewall, network_namespace
 from tests.support.sfu_thread import SfuThread, sfu_thread
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 PAGE = (Path(__file__).parents[1] / "support" / "media_page.js").read_text()
-# The smallest picture of which Chromium sends all three layers; at 640x360 it never starts the top one.
-WIDTH, HEIGHT, FPS = 960, 540, 15
-
-
-def large_camera() -> Media:
-    """Red with noise that moves, so that an encoder needs its bits."""
-    path = CACHE / "red-960.y4m"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        dice = np.random.default_rng(1)
-        small = media("red")
-        y, cb, cr = 80, 110, 190
-        noise = dice.integers(-20, 20, (HEIGHT, WIDTH))
-        frames = []
-        for number in range(FPS * 2):
-            luma = np.full((HEIGHT, WIDTH), y) + np.roll(noise, number * 8, axis=1)
-            luma[: HEIGHT // 6] = y
-            chroma = np.full((2, HEIGHT // 2, WIDTH // 2), [[[cb]], [[cr]]], np.uint8)
-            frames.append(b"FRAME\n" + luma.astype(np.uint8).tobytes() + chroma.tobytes())
-        assert small.camera.exists()
-        part = path.with_suffix(".part")
-        part.write_bytes(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{FPS}:1 Ip A1:1 C420jpeg\n".encode() + b"".join(frames))
-        part.replace(path)
-    return Media("red", path, media("red").microphone)
 
 
 @contextmanager
@@ -87,8 +62,24 @@ class Person:
         page.evaluate(f"() => {{ {PAGE} }}")
         self.session: Session = sfu.session(name)
 
-    def publish(self, *, simulcast: bool = True, codec: str | None = None) -> None:
-        self.page.evaluate("(options) => media.publish(options)", {"simulcast": simulcast, "codec": codec})
+    def publish(
+        self,
+        *,
+        simulcast: bool = True,
+        codec: str | None = None,
+        scalability: str | None = None,
+        bitrate: int | None = None,
+        scale: float | None = None,
+    ) -> None:
+        """`scalability`: layers inside each encoding, as "L3T3_KEY"; `scale`: how much smaller than the camera."""
+        options = {
+            "simulcast": simulcast,
+            "codec": codec,
+            "scalability": scalability,
+            "bitrate": bitrate,
+            "scale": scale,
+        }
+        self.page.evaluate("(options) => media.publish(options)", options)
 
     def negotiate(self, seats: int) -> None:
         answer = self.sfu.negotiate(self.session, self.page.evaluate("(n) => media.offer(n)", seats))
@@ -116,7 +107,7 @@ def stage(**settings: Any) -> Iterator[tuple[SfuThread, str, Any]]:
 
 
 def test_three_layers_flow_and_a_seat_gets_the_one_that_it_needs() -> None:
-    with stage() as (sfu, url, playwright), chromium(playwright, large_camera()) as browser:
+    with stage() as (sfu, url, playwright), chromium(playwright, large_media()) as browser:
         red = Person(sfu, browser.new_page(), url, "red")
         viewer = Person(sfu, browser.new_page(), url, "viewer")
         red.publish()

@@ -10,7 +10,6 @@ import pytest
 import trio
 
 from appliance.live import verbs
-from appliance.live.directory import Live
 from appliance.live.session import Session
 from appliance.store import meetings, participants
 from tests.support.live_world import now_ms, open_world, world_settings
@@ -127,22 +126,10 @@ async def test_many_come_at_once_and_everything_is_given_back(tmp_path: Path) ->
         await world.quiet()
         numbers = world.live.statistics()
         assert (numbers["participants"], numbers["sessions"], numbers["meetings"]) == (1, 1, 1)
+        assert world.live.connected == 1
         assert len(world.media.rooms[meeting.id].sessions) == 1
         assert trio.lowlevel.current_statistics().tasks_living == tasks
         rows = await world.database.read(participants.page, meeting.id, active=None, after=None, limit=500)
         assert sum(row.left_at_ms is not None for row in rows) == 120
         gc.collect()
         assert sum(isinstance(thing, Session) for thing in gc.get_objects()) <= 3
-
-
-async def test_live_is_what_the_api_asks_for(tmp_path: Path) -> None:
-    from appliance.api.live_port import LiveMeetings
-
-    async with open_world(tmp_path) as world:
-        live: LiveMeetings = world.live
-        assert isinstance(live, Live)
-        assert live.participant_count("mtg_none") == 0
-        assert live.participants("mtg_none") == []
-        live.meeting_changed("mtg_none", title="x", locked=True)
-        live.revoke_user("usr_none")
-        assert live.statistics()["meetings"] == 0

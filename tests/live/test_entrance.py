@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+import msgspec
+
+from appliance.live.turn import credential
+from appliance.settings import IceServerSettings
 from appliance.store import participants
 from tests.support.live_world import open_world, world_settings
+
+
+async def test_a_joiner_gets_relay_credentials_of_its_own_and_never_the_secret(tmp_path: Path) -> None:
+    turn = IceServerSettings(urls=("turn:turn.example.org",), secret="north")
+    settings = world_settings(tmp_path)
+    media = msgspec.structs.replace(settings.media, ice_servers=(turn,))
+    async with open_world(tmp_path, settings=msgspec.structs.replace(settings, media=media)) as world:
+        meeting = await world.meeting()
+        ann, bob = await world.join(meeting, "Ann", "host"), await world.join(meeting, "Bob")
+        for client in (ann, bob):
+            [told] = client.welcome["ice_servers"]
+            until, _, name = told["username"].partition(":")
+            assert name == client.id and 86_300 < int(until) - time.time() < 86_500
+            assert told["credential"] == credential("north", told["username"])
+            assert "secret" not in told and "north" not in str(client.welcome)
 
 
 async def test_a_lost_socket_resumes_and_hears_what_it_missed(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.sfu.events import LayersWanted
 from appliance.store import participants
 from tests.support.live_world import open_world, world_settings
 
@@ -71,3 +72,23 @@ async def test_quality_is_told_when_a_score_changes(tmp_path: Path) -> None:
             {"participant_id": ann.id, "score": 4, "uplink_loss": 0.0, "downlink_loss": 0.0, "rtt_ms": 20}
         ]
         assert "seq" not in first
+
+
+async def test_a_publisher_is_told_which_layers_somebody_watches_and_again_when_it_resumes(tmp_path: Path) -> None:
+    async with open_world(tmp_path, settings=world_settings(tmp_path, resume_s=5.0)) as world:
+        meeting = await world.meeting()
+        ann = await world.join(meeting, "Ann", "host")
+        bob = await world.join(meeting, "Bob")
+        session = world.media.session(ann.id)
+        off = LayersWanted(session, "camera", (("q", True), ("h", False)))  # type: ignore[arg-type]  # stands in
+        session.room.emit(off)
+        told = await ann.hears("publish_layers")
+        seq = told.pop("seq")
+        assert told == {
+            "type": "publish_layers",
+            "source": "camera",
+            "layers": [{"rid": "q", "active": True}, {"rid": "h", "active": False}],
+        }
+        await bob.hears_nothing_of("publish_layers")
+        again = await world.resume(ann, last_seq=seq - 1)
+        assert await again.hears("publish_layers") == {"seq": seq, **told}

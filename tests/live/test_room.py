@@ -57,3 +57,5 @@ async def test_a_broadcast_differs_only_in_its_number(tmp_path: Path) -> None:
         assert at_ann == at_bob
         statistics = world.live.statistics()["rooms"][meeting.id]  # type: ignore[index]
         assert (statistics["participants"], statistics["reconnecting"]) == (2, 0)
+        assert set(statistics["connections"]) == {ann.id, bob.id}
+        assert {"rtt_ms", "downlink_loss", "estimate_bps"} <= set(statistics["connections"][bob.id])

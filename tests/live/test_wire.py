@@ -35,9 +35,9 @@ def test_a_room_lists_everybody_in_the_order_of_joining() -> None:
     meeting = Meeting(meeting_id="mtg_1", code="c", title="t", locked=False, started_at_ms=3)
     meeting.join(replace(GUEST, participant_id="prt_9"), max_participants=9)
     meeting.join(GUEST, max_participants=9)
-    state = room_message(meeting, max_participants=9)
+    state = room_message(meeting, max_participants=9, recording=None)
     assert [p.participant_id for p in state.participants] == ["prt_9", "prt_1"]
-    assert (state.locked, state.max_participants, state.started_at_ms) == (False, 9, 3)
+    assert (state.locked, state.max_participants, state.started_at_ms, state.recording) == (False, 9, 3, None)
 
 
 def test_history_says_whether_there_is_more() -> None:

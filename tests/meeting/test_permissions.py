@@ -40,6 +40,8 @@ def test_a_stranger_may_nothing() -> None:
         ("cohost", "mute_participant", "host", False),
         ("cohost", "lock", None, True),
         ("cohost", "end", None, False),
+        ("cohost", "record", None, True),
+        ("participant", "record", None, False),
     ],
 )
 def test_the_table(role: str, action: str, target: str | None, may: bool) -> None:

@@ -145,6 +145,7 @@ SECRET = "hunter2-hunter2-hunter2"
         {"url": f"postgresql://ann:{SECRET}@db/parley"},
         {"link": f"https://meet.example.org/setup?token={SECRET}"},
         {"link": f"https://meet.example.org/x?a=1&resume_token={SECRET}&b=2"},
+        {"path": f"/api/v1/shared/{SECRET}/file"},
         {"jwt": f"eyJhbGciOiJIUzI1NiJ9.{SECRET}.c2lnbmF0dXJl"},
         {"error": ValueError(f"cannot open postgresql://ann:{SECRET}@db/parley")},
         {"raw": SECRET.encode()},

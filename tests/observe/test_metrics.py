@@ -17,6 +17,7 @@ WORKER: dict[str, Any] = {
     "bytes_out": 3000,
     "stun_rejected": 1,
     "junk": 2,
+    "policed": 0,
     "srtp_errors": 3,
     "replayed": 4,
     "unknown_ids": 5,
@@ -94,6 +95,18 @@ def test_the_parts_numbers_have_names() -> None:
     assert _value(metrics, "signaling_events_total", kind="joins") == 4
 
 
+def test_plugins_are_counted_by_name_and_outcome() -> None:
+    metrics = Metrics()
+    numbers = {"enabled": 1.0, "calls": 3, "succeeded": 2, "undeliverable": 0, "later": 0, "failed": 1, "refused": 4}
+    metrics.plugins(lambda: {"email": {**numbers, "latency_total_s": 1.5}})
+    assert _value(metrics, "plugin_enabled", plugin="email") == 1
+    assert _value(metrics, "plugin_calls_total", plugin="email", outcome="succeeded") == 2
+    assert _value(metrics, "plugin_calls_total", plugin="email", outcome="failed") == 1
+    assert _value(metrics, "plugin_calls_total", plugin="email", outcome="refused") == 4
+    assert _value(metrics, "plugin_call_duration_seconds_count", plugin="email") == 3
+    assert _value(metrics, "plugin_call_duration_seconds_sum", plugin="email") == 1.5
+
+
 def test_the_process_is_measured_too() -> None:
     samples = {name for name, _ in _samples(Metrics())}
     assert {"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"} <= samples
@@ -105,3 +118,29 @@ def test_two_servers_do_not_share_numbers() -> None:
     assert ("http_requests_total", frozenset({("method", "GET"), ("route", "/"), ("status", "200")})) not in _samples(
         other
     )
+
+
+def test_jobs_are_counted_by_type_and_outcome() -> None:
+    metrics = Metrics()
+    numbers = {"running": 2, "turns": 9}
+    metrics.jobs(lambda: numbers)
+    assert _value(metrics, "jobs_queued", state="dead") == 0  # nobody has counted yet
+    numbers.update(queue_waiting=5, queue_running=3, queue_dead=1)
+    meter = metrics.job_meter()
+    meter.picked_up("mail.send", 0.02)
+    meter.ended("mail.send", "done", 0.3)
+    meter.ended("mail.send", "failed", 0.3)
+    assert _value(metrics, "jobs_total", type="mail.send", outcome="done") == 1
+    assert _value(metrics, "jobs_total", type="mail.send", outcome="failed") == 1
+    assert _value(metrics, "job_pickup_seconds_bucket", type="mail.send", le="0.025") == 1
+    assert _value(metrics, "job_duration_seconds_sum", type="mail.send") == pytest.approx(0.6)
+    assert [_value(metrics, "jobs_queued", state=state) for state in ("waiting", "running", "dead")] == [5, 3, 1]
+    assert (_value(metrics, "jobs_running"), _value(metrics, "jobs_turns_total")) == (2, 9)
+
+
+def test_the_storage_counts_its_calls() -> None:
+    metrics = Metrics()
+    metrics.storage(lambda: {"reads": 3, "failures": 1, "waiting": 2})
+    assert _value(metrics, "storage_calls_total", kind="reads") == 3
+    assert _value(metrics, "storage_calls_total", kind="failures") == 1
+    assert _value(metrics, "storage_waiting") == 2

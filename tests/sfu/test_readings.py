@@ -8,8 +8,8 @@ import pytest
 from appliance.sfu.readings import SessionReading, decode, quality
 
 SNAPSHOT = b"""{"workers": [{"worker": 0, "port": 8801, "packets_in": 1, "packets_out": 2, "bytes_in": 3,
-"bytes_out": 4, "stun_in": 5, "stun_rejected": 0, "junk": 0, "srtp_errors": 0, "replayed": 0, "unknown_ids": 0,
-"sessions": 1, "rooms": 1, "send_drops": 0, "cpu_s": 0.25, "of_tomorrow": 1}],
+"bytes_out": 4, "stun_in": 5, "stun_rejected": 0, "junk": 0, "policed": 0, "srtp_errors": 0, "replayed": 0,
+"unknown_ids": 0, "sessions": 1, "rooms": 1, "send_drops": 0, "cpu_s": 0.25, "of_tomorrow": 1}],
 "sessions": [{"session": 7, "connected": true, "address": "127.0.0.1:5", "transport": "udp", "rtt_ms": 12.6,
 "uplink_loss": 0.5, "downlink_loss": 0.0}],
 "producers": [{"producer": 9, "layers": [{"rid": "q", "ssrc": 5, "packets": 1, "bytes": 2, "bitrate_bps": 3,

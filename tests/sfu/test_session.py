@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from appliance.errors import UserError
-from appliance.sfu.events import DataMessage, SessionConnected, SessionLost, Speakers, TrackStarted
+from appliance.sfu.events import DataMessage, LayersWanted, SessionConnected, SessionLost, Speakers, TrackStarted
 from appliance.signaling import messages
 from tests.support.peer import Peer
 from tests.support.sfu_bench import BLUE, GREEN, RED, SfuBench, sfu_bench, until
@@ -108,6 +108,22 @@ def test_a_picture_of_no_size_is_paused() -> None:
         assert seat.seen.frames <= before + 1
         watching.prefer(0, width=640, height=360, max_fps=30)
         await until(lambda: seat.seen.frames > before + 5, "pictures again")
+
+    run(test)
+
+
+def test_a_picture_that_nobody_watches_is_not_wanted_until_somebody_does() -> None:
+    async def test(b: SfuBench) -> None:
+        def told() -> list[tuple[str, str, tuple[tuple[str | None, bool], ...]]]:
+            return [(e.participant_id, e.source, e.layers) for e in b.events if isinstance(e, LayersWanted)]
+
+        _, red, viewer, watching = await publisher_and_viewer(b)
+        await until(told, "nobody watches")
+        assert told() == [("red", "camera", ((None, False),))]
+        watching.bind(0, audio=None, video=red.tracks["camera"])
+        await until(lambda: len(told()) > 1, "somebody watches", within_s=1.0)
+        assert told()[1:] == [("red", "camera", ((None, True),))]
+        await until(lambda: viewer.seats[0].seen.frames > 5, "frames of a client that did not listen")
 
     run(test)
 

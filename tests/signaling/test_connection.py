@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from typing import get_args
 
 import pytest
@@ -21,8 +22,10 @@ from appliance.signaling.messages import (
     Answer,
     AnyServerMessage,
     Heartbeat,
+    Joined,
     RoomChanged,
 )
+from appliance.signaling.shapes import MediaNeed, RoomState
 
 
 def test_a_burst_passes_and_then_the_rate() -> None:
@@ -78,6 +81,42 @@ def test_a_replay_repeats_frames_as_they_were() -> None:
         log.replay(6)
     assert (error.value.code, error.value.field) == ("bad_seq", "last_seq")
     assert SendLog(frames=3).replay(0) == []
+
+
+def test_what_a_room_tells_all_is_kept_once() -> None:
+    message = RoomChanged(title="x" * 1000, locked=False)
+    body = encode(message)
+    logs = [SendLog(frames=16) for _ in range(50)]
+    before = sys.getrefcount(body)
+    for log in logs:
+        log.frame(message, body)
+    assert sys.getrefcount(body) == before + 50  # the string itself, not one with a number of its own
+    assert {log.replay(0)[0] for log in logs} == {f'{{"seq":1,{body[1:]}'}
+
+
+def test_the_welcome_is_not_kept() -> None:
+    """Who resumes knows session_id and resume_token, which are in it; with many people it is long."""
+    room = RoomState(
+        meeting_id="mtg_1", code="abc", title="x", started_at_ms=1, locked=False, max_participants=2, participants=[]
+    )
+    welcome = Joined(
+        session_id="ses_1",
+        resume_token="t",
+        resume_within_s=30.0,
+        heartbeat_s=5.0,
+        participant_id="prt_1",
+        room=room,
+        need_media=MediaNeed(seats=1, audio_seats=0),
+        ice_servers=[],
+        chat=[],
+    )
+    log = SendLog(frames=16)
+    log.frame(welcome, encode(welcome))
+    after = [say(log, "a"), say(log, "b")]
+    assert log.replay(1) == after
+    with pytest.raises(UserError) as error:
+        log.replay(0)
+    assert error.value.code == "resume_gap"
 
 
 def test_large_frames_do_not_pile_up() -> None:

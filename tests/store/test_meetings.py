@@ -76,6 +76,9 @@ async def test_a_host_changes_it(engine: str | Path) -> None:
         guests_allowed=False,
         passcode_hash="$h",
         locked=True,
+        auto_record=True,
+        recording_consent=True,
+        recording_access="participants",
     )
     async with open_test_database(engine) as database:
         await database.run(meetings.insert, one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from appliance.store import meetings, participants, users
@@ -45,8 +46,10 @@ async def test_every_join_is_kept_in_order(engine: str | Path) -> None:
         assert third is not None and third.role == "cohost"
         assert await database.read(participants.has_joined, "mtg_one", "usr_ann")
         assert not await database.read(participants.has_joined, "mtg_one", "usr_bob")
-        assert await database.run(participants.close_open, "mtg_one", "ended", 7) == 2
-        assert await database.run(participants.close_open, None, "server stopped", 8) == 1
+        assert await database.run(partial(participants.end_lost, unheld=False), "lost", 7, 9) == []
+        (one,) = await database.run(partial(participants.end_lost, unheld=True), "lost", 7, 1)
+        assert one.left_at_ms is None  # as it was
+        assert len(await database.run(partial(participants.end_lost, unheld=True), "lost", 7, 9)) == 2
         assert await listed(active=True) == []
 
 

@@ -10,8 +10,8 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,30 @@ from typing import Any
 import trio
 
 from appliance.api.application import make_application
+from appliance.api.live_port import LiveMeetings
 from appliance.api.server import serve_http
 from appliance.api.services import Services, make_services
 from appliance.api.static_files import StaticFiles
-from appliance.asyncio_thread import open_asyncio_thread
-from appliance.files.folder import open_folder_storage
+from appliance.asyncio_thread import AsyncioThread, open_asyncio_thread
+from appliance.auth.tokens import TokenSigner
+from appliance.files.staging import open_staging
+from appliance.hooks.discovery import Found, find
+from appliance.hooks.running import open_plugins
+from appliance.live.directory import open_live
 from appliance.observe.metrics import Metrics
-from appliance.settings import AuthSettings, DatabaseSettings, DataSettings, HttpSettings, LimitsSettings, Settings
-from appliance.store.database import open_database
+from appliance.plugin_storage import open_any_storage
+from appliance.settings import (
+    AuthSettings,
+    DatabaseSettings,
+    DataSettings,
+    HttpSettings,
+    LimitsSettings,
+    MediaSettings,
+    Settings,
+)
+from appliance.sfu.media import open_sfu
+from appliance.store.database import Database, open_database
+from tests.support.recorder_ledger import RecorderLedger
 from tests.support.room_ledger import RoomLedger
 
 SECRET = b"a secret of thirty-two bytes, or more"
@@ -53,6 +69,7 @@ def settings_for(folder: Path, database_url: str = "", **sections: Any) -> Setti
         "database": DatabaseSettings(url=database_url, synchronous="normal"),
         "auth": QUICK_AUTH,
         "limits": NO_LIMITS,
+        "media": MediaSettings(hosts=("127.0.0.1",), port=0),
         **sections,
     }
     return Settings(**values)
@@ -110,6 +127,7 @@ class ApiServer:
     services: Services
     ledger: RoomLedger
     clock: Clock
+    recorder: RecorderLedger
     tls: bool = False
     token: trio.lowlevel.TrioToken | None = None
 
@@ -187,6 +205,20 @@ class Account:
         return self.call("DELETE", path, body)
 
 
+@asynccontextmanager
+async def _meetings(
+    settings: Settings, database: Database, thread: AsyncioThread, ledger: RoomLedger, *, real: bool
+) -> AsyncIterator[LiveMeetings]:
+    if not real:
+        yield ledger
+        return
+    async with (
+        open_sfu(settings.media, thread) as sfu,
+        open_live(settings, database, sfu, TokenSigner(SECRET), node="node_here") as live,
+    ):
+        yield live
+
+
 @contextmanager
 def serving(
     settings: Settings,
@@ -194,8 +226,13 @@ def serving(
     web: Path | None = None,
     tls: ssl.SSLContext | None = None,
     setup_token: str | None = SETUP_TOKEN,
+    real_meetings: bool = False,
+    discover: Callable[[], Iterable[Found]] = find,
 ) -> Iterator[ApiServer]:
-    """A server for the length of the block; what it raises is raised here."""
+    """A server for the length of the block; what it raises is raised here.
+
+    ``real_meetings``: running ones on a real SFU, in place of the ledger.
+    """
     ledger, clock, ready = RoomLedger(), Clock(), threading.Event()
     state: dict[str, Any] = {}
 
@@ -204,19 +241,28 @@ def serving(
         async with (
             open_asyncio_thread() as thread,
             open_database(settings, thread) as database,
-            open_folder_storage(Path(settings.data.folder) / "files") as files,
+            open_staging(Path(settings.data.folder) / "uploads") as staging,
+            _meetings(settings, database, thread, ledger, real=real_meetings) as live,
+            open_plugins(
+                settings.plugins, version="0.0.test", public_url="", now_ms=clock.now_ms, discover=discover
+            ) as plugins,
+            open_any_storage(settings, Path(settings.data.folder) / "files", plugins) as files,
             trio.open_nursery() as nursery,
         ):
+            recorder = RecorderLedger(database, clock.now_ms)
             services = make_services(
                 version="0.0.test",
                 settings=settings,
                 secret=SECRET,
                 database=database,
-                live=ledger,
+                live=live,
                 files=files,
+                staging=staging,
                 metrics=Metrics(),
+                plugins=plugins,
                 setup_token=setup_token,
                 now_ms=clock.now_ms,
+                recorder=recorder,
             )
             application = make_application(services, StaticFiles(web))
 
@@ -227,7 +273,7 @@ def serving(
             host, port = addresses[0]
             token = trio.lowlevel.current_trio_token()
             state["stop"] = lambda: token.run_sync_soon(stop.set)
-            state["server"] = ApiServer(host, port, services, ledger, clock, tls is not None, token)
+            state["server"] = ApiServer(host, port, services, ledger, clock, recorder, tls is not None, token)
             ready.set()
 
     def main() -> None:

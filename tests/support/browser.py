@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Playwri
 from playwright.sync_api import Page as PlaywrightPage
 
 from tests.support.media import Media
+from tests.support.netns import Namespace
 from tests.support.probe import PROBE
 
 # Far above what anything takes on a machine that does only this; a busy one is no reason to fail.
@@ -131,10 +133,19 @@ def flags(media: Media) -> list[str]:
 
 
 @contextmanager
-def chromium(playwright: Playwright, media: Media, more_flags: Sequence[str] = ()) -> Iterator[Chromium]:
-    """Start Debian's Chromium as the person whose camera and microphone ``media`` is."""
+def chromium(
+    playwright: Playwright, media: Media, more_flags: Sequence[str] = (), *, namespace: Namespace | None = None
+) -> Iterator[Chromium]:
+    """Start Debian's Chromium as the person whose camera and microphone ``media`` is, in this network or another."""
     executable = shutil.which("chromium") or shutil.which("google-chrome")
     assert executable, "chromium is missing: apt-get install chromium"
+    if namespace is not None:
+        # Playwright's own process starts the browser and knows no namespaces; they talk by a pipe.
+        text = f'#!/bin/sh\nexec nsenter --net={namespace.path} {executable} "$@"\n'
+        folder = Path(tempfile.mkdtemp(prefix="chromium-"))
+        executable = str(folder / "chromium")
+        Path(executable).write_text(text)
+        Path(executable).chmod(0o700)
     browser = playwright.chromium.launch(
         executable_path=executable,
         headless=True,
@@ -146,6 +157,8 @@ def chromium(playwright: Playwright, media: Media, more_flags: Sequence[str] = (
         yield Chromium(browser)
     finally:
         browser.close()
+        if namespace is not None:
+            shutil.rmtree(folder)
 
 
 def wait_until(condition: Callable[[], Any], what: str, *, within_s: float, poll_s: float = 0.2) -> Any:

@@ -100,6 +100,17 @@ class DtlsClient:
         self.plane.deliver(self.session, datagram)
 
 
+def record(body: bytes, *, kind: int = 22, epoch: int = 0, number: int = 0) -> bytes:
+    """A DTLS 1.2 record (RFC 6347 §4.1)."""
+    return bytes([kind, 254, 253]) + epoch.to_bytes(2) + number.to_bytes(6) + len(body).to_bytes(2) + body
+
+
+def fragment(message: int, *, total: int, offset: int = 0, body: bytes = b"", kind: int = 1, number: int = 0) -> bytes:
+    """A record with a piece of a handshake message, a ClientHello if nothing else is said (RFC 6347 §4.2.2)."""
+    head = bytes([kind]) + total.to_bytes(3) + message.to_bytes(2) + offset.to_bytes(3) + len(body).to_bytes(3)
+    return record(head + body, number=number)
+
+
 class Heard:
     """A DtlsListener that remembers and can be waited for."""
 

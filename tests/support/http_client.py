@@ -37,6 +37,18 @@ class HttpClient:
         with self._opener.open(self.url + path, timeout=10) as answer:
             return answer.read().decode()
 
+    def download(self, path: str) -> bytes:
+        """Body of a GET below the API that answers with a file; ApiError for any other than success."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        request = urllib.request.Request(f"{self.url}/api/v1{path}", headers=headers)
+        try:
+            with self._opener.open(request, timeout=60) as answer:
+                body: bytes = answer.read()
+                return body
+        except urllib.error.HTTPError as error:
+            envelope = json.loads(error.read())
+            raise ApiError(error.code, envelope.get("message", ""), envelope.get("error", "")) from None
+
     def call(self, method: str, path: str, body: object = None) -> Any:
         """``data`` of the answer; ApiError for any other than success."""
         headers = {"Accept": "application/json"}

@@ -22,6 +22,7 @@ from appliance.auth.tokens import Role, TokenSigner
 from appliance.ids import new_id, new_meeting_code
 from appliance.live.directory import Live, open_live
 from appliance.live.media import MediaPlane
+from appliance.live.recorder import Recorder, open_recorder
 from appliance.live.sockets import SocketClosed
 from appliance.settings import DataSettings, MediaSettings, MeetingsSettings, Settings, SignalingSettings
 from appliance.store import meetings, users
@@ -35,6 +36,8 @@ from tests.support.still_media import StillMedia
 SECRET = b"a secret of thirty-two bytes, yes"
 # Far above what any answer takes; a test that waits for what never comes ends soon.
 ANSWER_WITHIN_S = 5.0
+
+NODE = "node_here"
 
 _names = count(1)
 
@@ -138,12 +141,19 @@ class World:
     """Accounts, meetings, tokens and clients around one `Live`."""
 
     def __init__(
-        self, settings: Settings, database: Database, media: StillMedia, live: Live, nursery: trio.Nursery
+        self,
+        settings: Settings,
+        database: Database,
+        media: StillMedia,
+        live: Live,
+        recorder: Recorder,
+        nursery: trio.Nursery,
     ) -> None:
         self.settings = settings
         self.database = database
         self.media = media
         self.live = live
+        self.recorder = recorder
         self.signer = TokenSigner(SECRET)
         self._nursery = nursery
 
@@ -277,8 +287,19 @@ async def open_world(
     # SQLite has a thread of its own; the asyncio thread is PostgreSQL's.
     async with open_engine(settings, None) as database, trio.open_nursery() as nursery:  # type: ignore[arg-type]
         await migrate(database)
-        async with open_live(settings, database, plane, TokenSigner(SECRET)) as live:
-            world = World(settings, database, plane, live, nursery)
+        async with (
+            open_recorder(
+                settings.recording,
+                folder / "recordings",
+                database,
+                node=NODE,
+                now_ms=now_ms,
+                clock_us=lambda: time.time_ns() // 1000,
+            ) as recorder,
+            open_live(settings, database, plane, TokenSigner(SECRET), recorder, node=NODE) as live,
+        ):
+            recorder.meetings = live
+            world = World(settings, database, plane, live, recorder, nursery)
             yield world
         await world.until(lambda: live.statistics()["sockets"] == 0)
         nursery.cancel_scope.cancel()

@@ -100,3 +100,25 @@ def media(colour: str) -> Media:
         _write_microphone(part, *SENTENCES[colour])
         part.replace(made.microphone)
     return made
+
+
+def large_media() -> Media:
+    """Red with noise that moves, so that an encoder needs its bits: 960x540 at 15 fps, 2 s. The smallest picture of
+    which Chromium sends all three layers; at 640x360 it never starts the top one."""
+    path = CACHE / "red-960.y4m"
+    small = media("red")
+    if not path.exists():
+        width, height = 960, 540
+        dice = np.random.default_rng(1)
+        y, cb, cr = 80, 110, 190
+        noise = dice.integers(-20, 20, (height, width))
+        frames = []
+        for number in range(FPS * 2):
+            luma = np.full((height, width), y) + np.roll(noise, number * 8, axis=1)
+            luma[: height // 6] = y
+            chroma = np.full((2, height // 2, width // 2), [[[cb]], [[cr]]], np.uint8)
+            frames.append(b"FRAME\n" + luma.astype(np.uint8).tobytes() + chroma.tobytes())
+        part = path.with_suffix(".part")
+        part.write_bytes(f"YUV4MPEG2 W{width} H{height} F{FPS}:1 Ip A1:1 C420jpeg\n".encode() + b"".join(frames))
+        part.replace(path)
+    return Media("red", path, small.microphone)

@@ -4,6 +4,13 @@
   const publish = {};
   const seats = [];
   const said = [];
+  // Codecs of sound, most wanted first; null leaves the browser's own order.
+  let sounds = null;
+  const prefer = (transceiver) => {
+    if (!sounds) return;
+    const { codecs } = RTCRtpReceiver.getCapabilities('audio');
+    transceiver.setCodecPreferences(sounds.flatMap((type) => codecs.filter((c) => c.mimeType === type)));
+  };
   const channels = {
     reactions: pc.createDataChannel('reactions', { negotiated: true, id: 1, ordered: false, maxRetransmits: 0 }),
     captions: pc.createDataChannel('captions', { negotiated: true, id: 2 }),
@@ -18,23 +25,36 @@
     video.srcObject = streams[0];
   };
 
+  // Chromium knows dependency descriptors and offers them for a receiver when asked to.
+  const askForDescriptors = (transceiver) => {
+    const extensions = transceiver.getHeaderExtensionsToNegotiate?.();
+    const descriptor = extensions?.find(({ uri }) => uri.endsWith('#dependency-descriptor-rtp-header-extension'));
+    if (!descriptor) return;
+    descriptor.direction = 'sendrecv';
+    transceiver.setHeaderExtensionsToNegotiate(extensions);
+  };
+
   window.media = {
     pc,
     said,
     channels,
-    // simulcast: three layers, else one; codec: only this one, as "video/H264"
-    publish: async ({ simulcast, codec }) => {
+    preferSound: (types) => (sounds = types),
+    // simulcast: three layers, else one; codec: only this one, as "video/H264"; scalability: layers inside each encoding,
+    // as "L3T3_KEY"
+    publish: async ({ simulcast, codec, scalability, bitrate, scale }) => {
       const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 960, height: 540 } });
       const [microphone] = stream.getAudioTracks();
       const [camera] = stream.getVideoTracks();
       publish.microphone = pc.addTransceiver(microphone, { direction: 'sendonly', streams: [stream] });
+      prefer(publish.microphone);
       const sendEncodings = simulcast
         ? [
             { rid: 'q', scaleResolutionDownBy: 4, maxBitrate: 150_000 },
             { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: 500_000 },
             { rid: 'f', maxBitrate: 1_700_000 },
           ]
-        : [{}];
+        : [{ ...(bitrate ? { maxBitrate: bitrate } : {}), ...(scale ? { scaleResolutionDownBy: scale } : {}) }];
+      if (scalability) for (const encoding of sendEncodings) encoding.scalabilityMode = scalability;
       publish.camera = pc.addTransceiver(camera, { direction: 'sendonly', streams: [stream], sendEncodings });
       if (codec) {
         const { codecs } = RTCRtpSender.getCapabilities('video');
@@ -42,11 +62,14 @@
       }
     },
     offer: async (wanted) => {
-      while (seats.length < wanted)
+      while (seats.length < wanted) {
         seats.push([
           pc.addTransceiver('audio', { direction: 'recvonly' }),
           pc.addTransceiver('video', { direction: 'recvonly' }),
         ]);
+        prefer(seats.at(-1)[0]);
+        askForDescriptors(seats.at(-1)[1]);
+      }
       await pc.setLocalDescription();
       return {
         sdp: pc.localDescription.sdp,

@@ -58,6 +58,42 @@ def network_namespace() -> Iterator[None]:
         os.close(home)
 
 
+class Namespace:
+    """One more namespace beside the one that this thread is in, for as long as this is open: a client of its own."""
+
+    def __init__(self) -> None:
+        self._file = -1
+
+    def __enter__(self) -> Namespace:
+        home = os.open(NETWORK, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _checked(_libc.unshare(CLONE_NEWNET), "unshare")
+            self._file = os.open(NETWORK, os.O_RDONLY | os.O_CLOEXEC)
+            _checked(_libc.setns(home, CLONE_NEWNET), "setns")
+        finally:
+            os.close(home)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._file)
+
+    @property
+    def path(self) -> str:
+        """For `nsenter --net=`, from a process of this user."""
+        return f"/proc/{os.getpid()}/fd/{self._file}"
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """This thread, and what it starts meanwhile, is in it."""
+        home = os.open(NETWORK, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _checked(_libc.setns(self._file, CLONE_NEWNET), "setns")
+            yield
+        finally:
+            _checked(_libc.setns(home, CLONE_NEWNET), "setns")
+            os.close(home)
+
+
 def call_in_main_network(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call in the network that the main thread is in, for worker threads: trio keeps them for the next test, and one
     that was started inside a namespace stays there."""

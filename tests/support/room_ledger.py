@@ -12,6 +12,8 @@ from typing import TypeVar
 import msgspec
 
 from appliance.api.live_port import Socket
+from appliance.errors import UserError
+from appliance.live.stream import ChangedStream, OpenedStream, Precondition, StreamKey, StreamRequest
 from appliance.signaling.messages import Participant, Track
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -26,6 +28,7 @@ class RoomLedger:
     revoked: list[str] = field(default_factory=list)
     titles: dict[str, tuple[str, bool]] = field(default_factory=dict)
     sockets: int = 0
+    streams: dict[str, StreamRequest] = field(default_factory=dict)
 
     def enter(self, meeting_id: str, participant_id: str, *, user_id: str | None, guest_id: str | None = None) -> None:
         """Somebody's connection appears in the room, with a microphone and a camera."""
@@ -90,6 +93,28 @@ class RoomLedger:
 
     def statistics(self) -> dict[str, object]:
         return {"rooms": len(self.rooms), "sockets": self.sockets}
+
+    async def open_stream(self, request: StreamRequest) -> OpenedStream:
+        """Anybody gets in, as a participant with a microphone and a camera."""
+        session_id = f"ses_{len(self.streams)}"
+        self.streams[session_id] = request
+        self.enter(request.room, session_id, user_id=None)
+        return OpenedStream(request.room, session_id, "v=0\r\n", "first", ())
+
+    async def change_stream(self, key: StreamKey, precondition: Precondition, fragment: str) -> ChangedStream | None:
+        """Candidates only."""
+        self._stream(key)
+        precondition.check("first")
+        return None
+
+    async def close_stream(self, key: StreamKey) -> None:
+        self._stream(key)
+        del self.streams[key.session_id]
+        self._remove(key.room, key.session_id)
+
+    def _stream(self, key: StreamKey) -> None:
+        if key.session_id not in self.streams:
+            raise UserError(404, "not_found", "there is no such stream", field="stream_id")
 
     async def serve_socket(self, socket: Socket, remote: str) -> None:
         """Echo; ``close CODE REASON`` closes, ``fail`` breaks as a bug would."""

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,8 +38,12 @@ GENEROUS = {
 class Server:
     """One server process; ``restart`` starts another on the same folder and ports."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], program: Sequence[str] = (str(PARLEY), "serve")
+    ) -> None:
+        """``program``: another one that serves with the same settings."""
         self.folder = folder
+        self._program = program
         self.data_folder = folder / "data"
         self.log_path = folder / "server.log"
         self.http_port = free_port()
@@ -73,7 +77,7 @@ class Server:
         already = len(self.log())
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [str(PARLEY), "serve"],
+                self._program,
                 cwd=self.folder,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -164,10 +168,12 @@ class Server:
 
 
 @contextmanager
-def running_server(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+def running_server(
+    folder: Path, environment: Mapping[str, str] | None = None, *, program: Sequence[str] = (str(PARLEY), "serve")
+) -> Iterator[Server]:
     """A started server, stopped at the end: exit code 0 is asserted unless the test already failed."""
     folder.mkdir(parents=True, exist_ok=True)
-    server = Server(folder, environment or {})
+    server = Server(folder, environment or {}, program)
     try:
         server.start()
         yield server

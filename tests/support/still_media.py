@@ -6,6 +6,7 @@ so that tests of signaling need no WebRTC stack; what a real one would carry is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
@@ -23,6 +24,23 @@ _KINDS: dict[Source, Kind] = {"microphone": "audio", "camera": "video", "screen"
 _numbers = count(1)
 
 
+class StillTap:
+    """Gives the frames that a test puts into ``waiting``."""
+
+    def __init__(self) -> None:
+        self.waiting = b""
+        self.lost = 0
+        self.ended = False
+        self.closed = False
+
+    def take(self) -> bytes:
+        taken, self.waiting = self.waiting, b""
+        return taken
+
+    def close(self) -> None:
+        self.closed = True
+
+
 class StillSession:
     """One client: what it publishes, what sits on its seats, what was sent on its data channels."""
 
@@ -38,9 +56,13 @@ class StillSession:
         self.priorities: dict[int, int] = {}
         self.muted: set[Source] = set()
         self.data: list[tuple[str, str]] = []
+        self.taps: dict[Source, list[StillTap]] = {}
+        """Every tap that was ever opened, by source."""
         self.loss = 0.0
         self._tracks: dict[Source, PublishedTrack] = {}
         self._seats: list[ReceiveSeat] = []
+        self._remote_ufrag: str | None = None
+        self._ufrag = ""
 
     @property
     def tracks(self) -> Mapping[Source, PublishedTrack]:
@@ -65,10 +87,23 @@ class StillSession:
                 self._tracks[line.source] = track
         self._seats = [ReceiveSeat(line.seat, line.video_mid is not None) for line in offer.receive]
         self._seats.sort(key=lambda seat: seat.seat)
-        if not self.connected:
+        if not self.connected and self.room.plane.connects:
             self.connected = True
             self.room.emit(SessionConnected(self))  # type: ignore[arg-type]  # stands in for the Sfu's session
-        return "v=0 answer"
+        return self._answer(offer)
+
+    def _answer(self, offer: Offer) -> str:
+        """As much SDP as readers of credentials look for; other credentials for other ones (RFC 8839 §4.4.1.1.1)."""
+        theirs = re.search(r"^a=ice-ufrag:(\S+)", offer.sdp, re.M)
+        if theirs is None or theirs[1] != self._remote_ufrag:
+            self._remote_ufrag = "" if theirs is None else theirs[1]
+            self._ufrag = f"still{next(_numbers)}"
+        mids = [line.mid for line in offer.publish]
+        mids += [mid for line in offer.receive for mid in (line.audio_mid, line.video_mid) if mid is not None]
+        lines = ["v=0", f"a=group:BUNDLE {' '.join(mids)}", f"a=ice-ufrag:{self._ufrag}", f"a=ice-pwd:{'p' * 24}"]
+        for mid in mids:
+            lines += ["m=audio 9 UDP/TLS/RTP/SAVPF 111", f"a=mid:{mid}"]
+        return "".join(f"{line}\r\n" for line in lines)
 
     def bind(self, seat: int, *, audio: PublishedTrack | None, video: PublishedTrack | None) -> None:
         if self.bound.get(seat, (None, None)) != (audio, video):
@@ -81,6 +116,13 @@ class StillSession:
 
     def mute(self, source: Source, muted: bool) -> None:
         (self.muted.add if muted else self.muted.discard)(source)
+
+    def open_tap(self, source: Source, max_bytes: int) -> StillTap:
+        if source not in self._tracks:
+            raise LookupError(source)
+        tap = StillTap()
+        self.taps.setdefault(source, []).append(tap)
+        return tap
 
     def send_data(self, label: str, text: str) -> None:
         if self.connected:
@@ -145,6 +187,8 @@ class StillMedia:
     def __init__(self) -> None:
         self.rooms: dict[str, StillRoom] = {}
         self.opened = 0
+        self.connects = True
+        """Whether media begin to flow after a negotiation."""
 
     def open_room(self, key: str) -> StillRoom:
         assert key not in self.rooms, "a meeting has one room at a time"

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from appliance.store.audit import AuditEntry
+from appliance.store.media_files import MediaFile
+from appliance.store.media_uploads import MediaUpload
 from appliance.store.meetings import Meeting
 from appliance.store.participants import ParticipantRecord
+from appliance.store.recordings import NewRecording
 from appliance.store.sessions import Session
 from appliance.store.users import User
 
@@ -87,6 +90,21 @@ def participant(ident: str, meeting_id: str, **changes: Any) -> ParticipantRecor
     return ParticipantRecord(**{**values, **changes})
 
 
+def recording(ident: str, meeting_id: str, **changes: Any) -> NewRecording:
+    """A recording ``rec_<ident>`` that begins."""
+    values: dict[str, Any] = {
+        "id": f"rec_{ident}",
+        "meeting_id": meeting_id,
+        "title": f"Recording {ident}",
+        "layout": "speaker",
+        "started_by_id": None,
+        "started_by_name": None,
+        "started_at_ms": 1000,
+        "node": "node_a",
+    }
+    return NewRecording(**{**values, **changes})
+
+
 def audit_entry(ident: str, **changes: Any) -> AuditEntry:
     """One audit row."""
     values: dict[str, Any] = {
@@ -102,3 +120,38 @@ def audit_entry(ident: str, **changes: Any) -> AuditEntry:
         "detail": "",
     }
     return AuditEntry(**{**values, **changes})
+
+
+def media_file(ident: str, user_id: str | None, **changes: Any) -> MediaFile:
+    """A picture ``med_<ident>``."""
+    values: dict[str, Any] = {
+        "id": f"med_{ident}",
+        "user_id": user_id,
+        "meeting_id": None,
+        "name": f"{ident}.png",
+        "media_type": "image/png",
+        "kind": "image",
+        "bytes": 1000,
+        "width": 640,
+        "height": 480,
+        "duration_ms": None,
+        "has_thumbnail": True,
+        "created_at_ms": 1000,
+    }
+    return MediaFile(**{**values, **changes})
+
+
+def media_upload(ident: str, user_id: str | None, **changes: Any) -> MediaUpload:
+    """An upload ``med_<ident>``."""
+    values: dict[str, Any] = {
+        "id": f"med_{ident}",
+        "user_id": user_id,
+        "meeting_id": None,
+        "name": f"{ident}.png",
+        "metadata": "",
+        "length": 1000,
+        "checking_from": None,
+        "created_at_ms": 1000,
+        "expires_at_ms": 9000,
+    }
+    return MediaUpload(**{**values, **changes})

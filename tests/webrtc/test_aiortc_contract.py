@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from importlib.metadata import version
 
 import aiortc
@@ -15,6 +16,8 @@ from aiortc.rtcdtlstransport import (
     State,
 )
 from aiortc.rtcsctptransport import InboundStream, RTCSctpTransport
+
+from appliance.webrtc.dtls_records import Records
 
 
 def test_the_version_is_the_one_that_was_read() -> None:
@@ -41,6 +44,16 @@ def test_dtls_asks_its_transport_for_no_more_than_we_give() -> None:
     assert used == {"_recv", "_send", "role", "role ==", "role,"} & used
     for name in ("_srtp_profiles", "_ssl", "_task", "_state", "_role"):
         assert f"self.{name}" in source
+
+
+def test_after_the_handshake_dtls_calls_what_records_have() -> None:
+    source = inspect.getsource(RTCDtlsTransport)
+    used = set(re.findall(r"self\._ssl\.(\w+)\(", source))
+    handshake = {"do_handshake", "set_accept_state", "set_connect_state", "get_peer_certificate",
+                 "get_selected_srtp_profile", "export_keying_material", "DTLSv1_handle_timeout"}  # fmt: skip
+    assert {name for name in used - handshake if not hasattr(Records, name)} == set()
+    assert used > {"bio_write", "recv", "send", "bio_read", "shutdown", "DTLSv1_get_timeout"}
+    assert source.index("State.CONNECTED)") < source.index("self._task = asyncio.ensure_future(self.__run())")
 
 
 def test_profiles_split_keys_as_rfc_5764_says() -> None:

@@ -74,18 +74,22 @@ def test_what_is_agreed_with_chromium() -> None:
     _, agreed = answer(text_of("chromium"))
     assert [(p.payload_type, p.format, p.rtx_payload_type) for p in agreed.payloads] == [
         (111, "opus", None),
+        (63, "red/opus", None),
         (96, "vp8", 97),
         (98, "vp9/0", 99),
         (108, "h264/42e01f/1", 109),
         (45, "av1/0", 46),
+        (116, "h264/4d001f/1", 117),
     ]
     assert agreed.extensions == {
         "audio_level": 1,
         "transport_cc": 3,
         "mid": 4,
+        "playout_delay": 5,
         "video_orientation": 13,
         "rid": 10,
         "repaired_rid": 11,
+        "dependency_descriptor": 12,
     }
     microphone, camera = agreed.producers
     assert (microphone.source, microphone.mid, microphone.rids, len(microphone.ssrcs)) == ("microphone", "0", (), 1)
@@ -118,12 +122,29 @@ def test_layer_names_are_never_sent_to_a_receiver() -> None:
     assert "rid" not in receiving.attributes
 
 
-def test_frame_numbers_that_would_jump_are_not_negotiated() -> None:
-    """Chromium drops key frames whose dependency descriptor is older than its last; a re-bound seat makes such."""
-    for name in ("chromium", "firefox"):
-        text, agreed = answer(text_of(name))
-        assert "dependency-descriptor" in text_of(name) and "dependency-descriptor" not in text
-        assert "dependency_descriptor" not in agreed.extensions
+def described(text: str) -> list[bool]:
+    """Whether each section has the dependency descriptor."""
+    sections = parse_untrusted(text).sections
+    return [any("dependency-desc" in value for value, _ in s.attributes.get("extmap", ())) for s in sections]
+
+
+def test_dependency_descriptors_are_taken_for_codecs_that_need_them() -> None:
+    """VP8's own descriptor loses its fields where Chromium may send the other one; a seat takes whatever comes."""
+    offer = text_of("chromium")
+    for first, publishing in (("vp8", False), ("vp9", True), ("h264", False), ("av1", True)):
+        text, agreed = answer(offer, video_codecs=(first, "vp8"))
+        assert described(text) == [False, publishing, False, True, False]
+        assert agreed.extensions["dependency_descriptor"] == 12
+    text, _ = answer(text_of("firefox"), video_codecs=("av1", "vp8"))
+    assert described(text) == [False, True, False, False, False]  # it sends them only
+    assert "a=extmap:8/recvonly https://aomediacodec" in text
+
+
+def test_without_mixed_headers_no_dependency_descriptor() -> None:
+    """A structure does not fit into the one-byte form."""
+    offer = text_of("chromium").replace("a=extmap-allow-mixed\r\n", "")
+    text, agreed = answer(offer, video_codecs=("vp9",))
+    assert not any(described(text)) and "dependency_descriptor" not in agreed.extensions
 
 
 def test_firefox_one_way_extensions_keep_their_way() -> None:
@@ -209,3 +230,13 @@ def test_one_extension_number_has_one_meaning() -> None:
     assert agreed.extensions["transport_cc"] == 3 and agreed.extensions["mid"] == 4
     kept = parse_untrusted(reply).sections[1].attributes["extmap"]
     assert not any("sdes:mid" in value or "transport-wide" in value for value, _ in kept)
+
+
+def test_encrypted_header_extensions_are_not_agreed() -> None:
+    """RFC 6904: the SFU reads and rewrites extensions, so none is agreed to be encrypted."""
+    plain = "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid"
+    encrypted = plain.replace("extmap:4 ", "extmap:13 urn:ietf:params:rtp-hdrext:encrypt ")
+    text = text_of("chromium").replace(plain, f"{plain}\r\n{encrypted}")
+    reply, agreed = answer(text)
+    assert text.count(encrypted) == 4 and agreed.extensions["mid"] == 4
+    assert plain in reply and "encrypt" not in reply

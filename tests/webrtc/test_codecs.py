@@ -9,7 +9,11 @@ import pytest
 from appliance.webrtc.codecs import (
     AV1,
     H264,
+    H264_CONSTRAINED_HIGH,
+    H264_HIGH,
+    H264_MAIN,
     OPUS,
+    RED,
     VP8,
     VP9,
     answer_parameters,
@@ -35,9 +39,9 @@ def section(*lines: str, formats: str = "96", kind: str = "video") -> Section:
 @pytest.mark.parametrize(
     ("name", "mid", "expected"),
     [
-        ("chromium", "0", {OPUS: (111, None)}),
-        ("chromium", "1", {VP8: (96, 97), H264: (108, 109), AV1: (45, 46), VP9: (98, 99)}),
-        ("chromium", "3", {VP8: (96, 97), VP9: (98, 99), H264: (108, 109), AV1: (45, 46)}),
+        ("chromium", "0", {OPUS: (111, None), RED: (63, None)}),
+        ("chromium", "1", {VP8: (96, 97), H264: (108, 109), H264_MAIN: (116, 117), AV1: (45, 46), VP9: (98, 99)}),
+        ("chromium", "3", {VP8: (96, 97), VP9: (98, 99), H264: (108, 109), H264_MAIN: (116, 117), AV1: (45, 46)}),
         ("firefox", "0", {OPUS: (109, None)}),
         ("firefox", "1", {VP8: (120, 124), VP9: (121, 125), AV1: (99, 100)}),
         ("aiortc", "0", {OPUS: (96, None)}),
@@ -55,6 +59,11 @@ def test_payload_types_of_real_clients(name: str, mid: str, expected: dict[str, 
         ("OPUS", 48000, 2, {}, (OPUS, 0)),
         ("opus", 48000, 1, {}, None),
         ("opus", 16000, 2, {}, None),
+        ("red", 48000, 2, {"111/111": ""}, (RED, 0)),
+        ("red", 48000, 2, {"111/111/111": ""}, (RED, 0)),
+        ("red", 48000, 2, {"111/110": ""}, None),
+        ("red", 48000, 2, {}, None),
+        ("red", 90000, None, {"96/96": ""}, None),
         ("VP9", 90000, None, {}, (VP9, 0)),
         ("VP9", 90000, None, {"profile-id": "2"}, None),
         ("AV1", 90000, None, {"profile": "1"}, None),
@@ -62,7 +71,13 @@ def test_payload_types_of_real_clients(name: str, mid: str, expected: dict[str, 
         ("H264", 90000, None, {"packetization-mode": "1", "profile-level-id": "42c034"}, (H264, 0)),
         ("H264", 90000, None, {"packetization-mode": "1", "profile-level-id": "42001f"}, (H264, 1)),
         ("H264", 90000, None, {"packetization-mode": "1"}, (H264, 1)),
-        ("H264", 90000, None, {"packetization-mode": "1", "profile-level-id": "640c1f"}, None),
+        ("H264", 90000, None, {"packetization-mode": "1", "profile-level-id": "4de01f"}, (H264, 1)),
+        ("H264", 90000, None, {"packetization-mode": "1", "profile-level-id": "4D001F"}, (H264_MAIN, 0)),
+        ("H264", 90000, None, {"packetization-mode": "1", "profile-level-id": "640c1f"}, (H264_CONSTRAINED_HIGH, 0)),
+        ("H264", 90000, None, {"packetization-mode": "1", "profile-level-id": "640034"}, (H264_HIGH, 0)),
+        ("H264", 90000, None, {"packetization-mode": "1", "profile-level-id": "64101f"}, None),
+        ("H264", 90000, None, {"packetization-mode": "1", "profile-level-id": "f4001f"}, None),
+        ("H264", 90000, None, {"packetization-mode": "0", "profile-level-id": "64001f"}, None),
         ("H264", 90000, None, {"packetization-mode": "1", "profile-level-id": "42zz1f"}, None),
         ("H264", 90000, None, {"profile-level-id": "42e01f"}, None),
         ("H265", 90000, None, {}, None),
@@ -90,6 +105,18 @@ def test_shared_sound_is_stereo_without_gaps() -> None:
     assert answer_parameters(opus, music=False) == "minptime=10;useinbandfec=1;usedtx=1"
     assert "stereo=1" in answer_parameters(opus, music=True)
     assert "usedtx" not in answer_parameters(opus, music=True)
+
+
+def test_redundant_sound_goes_where_its_opus_goes() -> None:
+    lines = ("rtpmap:111 opus/48000/2", "rtpmap:63 red/48000/2", "fmtp:63 111/111")
+    taken = offered_codecs(section(*lines, formats="63 111", kind="audio"))
+    assert [(c.format, answer_parameters(c, music=False)) for c in taken] == [
+        (RED, "111/111"),
+        (OPUS, "minptime=10;useinbandfec=1;usedtx=1"),
+    ]
+    assert offered_codecs(section(*lines, formats="63", kind="audio")) == []
+    other = offered_codecs(section("rtpmap:109 opus/48000/2", formats="109", kind="audio"))
+    assert list(session_codecs([other, taken])) == [OPUS]
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from aiortc.rtcdtlstransport import SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM, SRTP_AES128_CM_SHA1_80
+from OpenSSL import SSL
 
 from appliance.webrtc import dtls
 from appliance.webrtc.dtls import DtlsEndpoint, ServerCertificate
-from tests.support.dtls_link import DtlsClient, Heard, LinkPlane, until
+from tests.support.dtls_link import DtlsClient, Heard, LinkPlane, fragment, until
 
 CERTIFICATE = ServerCertificate.generate()
 
@@ -46,6 +47,12 @@ async def bench() -> AsyncIterator[Bench]:
                 await asyncio.wait(left)
         assert made.endpoint.statistics()["sessions"] == made.endpoint.statistics()["half_open"] == 0
         made.plane.close()
+
+
+def test_idle_connections_give_their_record_buffers_back() -> None:
+    """49 kB of 127 for each; how much OpenSSL holds cannot be asked, that it was told to let go can."""
+    context = CERTIFICATE._create_ssl_context(list(dtls.SRTP_PREFERENCE))
+    assert context.set_mode(0) & SSL.MODE_RELEASE_BUFFERS
 
 
 @pytest.mark.parametrize(
@@ -211,6 +218,31 @@ def test_a_flood_of_one_client_is_bounded_and_does_not_stop_another() -> None:
             await second.connect(CERTIFICATE.fingerprint)
             await until(lambda: sorted(b.heard.connected) == [1, 2])
             assert b.endpoint.statistics()["dropped"] > 2000
+
+    asyncio.run(run())
+
+
+def test_fragments_of_no_length_and_overlapping_ones_are_bounded_and_stop_nobody() -> None:
+    async def run() -> None:
+        async with bench() as b:
+            hostile, honest = b.client(1), b.client(2)
+            for client in (hostile, honest):
+                b.endpoint.open(client.session, client.fingerprints)
+            number = 0
+            for message in range(12):  # OpenSSL keeps what is up to ten messages ahead
+                for total in (0, 40, 8000, 90_000, 2**24 - 1):
+                    for offset, length in ((0, 0), (39, 0), (0, 30), (10, 30), (0, 40), (7000, 900), (7500, 500)):
+                        body = bytes([number % 251]) * length
+                        b.plane.deliver(
+                            1, fragment(message, total=total, offset=offset, body=body, kind=11, number=number)
+                        )
+                        number += 1
+                await asyncio.sleep(0)
+            assert number == 420
+            await honest.connect(CERTIFICATE.fingerprint)
+            await until(lambda: b.heard.connected == [2])
+            # 2 of 5 lengths are longer than any message, and what lies outside its message is no fragment
+            assert b.endpoint.statistics()["dropped"] >= 12 * 2 * 7
 
     asyncio.run(run())
 

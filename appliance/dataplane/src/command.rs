@@ -1,9 +1,11 @@
 //! What the caller asks of the workers: commands, their queue, and which worker owns which id.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::engine::formats::{ExtensionIds, PayloadSpec};
 use crate::srtp::Profile;
+use crate::tap::buffer::WriteEnd;
 
 /// Sound or picture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,7 +50,7 @@ pub struct ConsumerSpec {
 #[derive(Clone, Debug)]
 #[allow(missing_docs)] // field by field the arguments of `_dataplane.pyi`
 pub enum Command {
-    AddRoom { room: u64 },
+    AddRoom { room: u64, audio_last_n: usize },
     RemoveRoom { room: u64 },
     AddSession { session: u64, room: u64, ufrag: String, password: String },
     RestartIce { session: u64, ufrag: String, password: String },
@@ -66,6 +68,7 @@ pub enum Command {
     PauseConsumer { consumer: u64, paused: bool },
     RemoveConsumer { consumer: u64 },
     RequestKeyFrame { producer: u64 },
+    OpenTap { tap: u64, producer: u64, end: Arc<WriteEnd> },
 }
 
 /// What an id of the caller stands for.
@@ -103,7 +106,7 @@ impl Routes {
     pub fn route(&mut self, command: &Command) -> Option<usize> {
         use Command as C;
         match *command {
-            C::AddRoom { room } => self.rooms.get(&room).copied(),
+            C::AddRoom { room, .. } => self.rooms.get(&room).copied(),
             C::RemoveRoom { room } => {
                 let worker = self.rooms.remove(&room)?;
                 for child in self.children.remove(&Owner::Room(room)).unwrap_or_default() {
@@ -128,9 +131,9 @@ impl Routes {
             | C::SetFormats { session, .. }
             | C::SendDtls { session, .. } => self.worker(Owned::Session(session)),
             C::RemoveSession { session } => self.take(Owned::Session(session)),
-            C::MuteProducer { producer, .. } | C::RequestKeyFrame { producer } => {
-                self.worker(Owned::Producer(producer))
-            }
+            C::MuteProducer { producer, .. }
+            | C::RequestKeyFrame { producer }
+            | C::OpenTap { producer, .. } => self.worker(Owned::Producer(producer)),
             C::RemoveProducer { producer } => self.take(Owned::Producer(producer)),
             C::BindConsumer { consumer, .. }
             | C::SetConsumerLayer { consumer, .. }
@@ -192,7 +195,7 @@ mod tests {
         let mut routes = Routes::default();
         routes.add_room(1, 0);
         routes.add_room(2, 1);
-        assert_eq!(routes.route(&Command::AddRoom { room: 2 }), Some(1));
+        assert_eq!(routes.route(&Command::AddRoom { room: 2, audio_last_n: 0 }), Some(1));
         assert_eq!(routes.route(&session(10, 1)), Some(0));
         assert_eq!(routes.route(&session(11, 2)), Some(1));
         let spec =

@@ -15,6 +15,7 @@ pub enum Event {
     SessionLost { session: u64 },
     ProducerStarted { producer: u64 },
     ProducerStalled { producer: u64 },
+    ProducerLayersWanted { producer: u64, layers: Vec<bool> },
     ConsumerStarted { consumer: u64, producer: u64, layer: u8 },
     Speakers { room: u64, levels: Vec<(u64, f64)>, dominant: Option<u64> },
     SegmentationOff { worker: u32, message: String },

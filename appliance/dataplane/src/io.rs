@@ -140,6 +140,7 @@ pub fn thread_cpu_s() -> f64 {
 pub struct Udp {
     socket: UdpSocket,
     bound: SocketAddr,
+    coalesced: bool,
 }
 
 impl Udp {
@@ -151,6 +152,9 @@ impl Udp {
         let socket = unsafe { UdpSocket::from_raw_fd(fd) };
         if address.is_ipv4() {
             set_option(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
+            // what is never fragmented needs no identification (RFC 6864 §4.1), for which the kernel hashes and misses
+            // the cache twice: measured, 200 to 290 ns of 4.2 µs a message
+            set_option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO)?;
         } else {
             // the IPv4 twin has its own socket, and "::" must not take its port away
             set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
@@ -166,7 +170,37 @@ impl Udp {
         let (name, length) = to_kernel(address);
         check(unsafe { libc::bind(fd, (&raw const name).cast(), length) })?;
         let bound = socket.local_addr()?;
-        Ok(Self { socket, bound })
+        Ok(Self { socket, bound, coalesced: false })
+    }
+
+    /// Asks the kernel for runs of equal datagrams of one sender whole (UDP_GRO, Linux 5.0), whatever it does: where it
+    /// refuses, datagrams come singly. Receive with [`Batch::for_runs`] then.
+    pub fn coalesce(&mut self) {
+        self.coalesced = set_option(self.raw(), libc::SOL_UDP, libc::UDP_GRO, 1).is_ok();
+    }
+
+    /// From now on the kernel may cut datagrams that are longer than a path takes, as it does by default. To be called
+    /// once it refused one (EMSGSIZE).
+    pub fn allow_fragments(&self) {
+        if self.bound.is_ipv4() {
+            // cannot fail: the option and the value are there since Linux 2.2
+            let _ = set_option(self.raw(), libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_WANT);
+        }
+    }
+
+    /// Whether the kernel may cut datagrams.
+    #[cfg(test)]
+    pub fn allows_fragments(&self) -> bool {
+        let (mut value, mut length) = (0, size_of::<c_int>() as libc::socklen_t);
+        let (level, name) = (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER);
+        let to = (&raw mut value).cast::<c_void>();
+        check(unsafe { libc::getsockopt(self.raw(), level, name, to, &raw mut length) }).unwrap();
+        value == libc::IP_PMTUDISC_WANT
+    }
+
+    /// Whether runs may come whole.
+    pub fn is_coalesced(&self) -> bool {
+        self.coalesced
     }
 
     /// The address it is bound to.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! python  ── commands ──▶ worker ──▶ engine (sans-IO) ◀── parsers: stun srtp rtp rtcp codec …
-//!         ◀── events ───    │            nack packet_cache transport_feedback speaker
+//!         ◀── events ───    │            nack packet_cache transport_feedback speaker last_n
 //!                           └ sender (UDP_SEGMENT), io (UDP, eventfd, epoll), tcp (RFC 4571)
 //! ```
 //!
@@ -11,11 +11,13 @@
 
 #![deny(unsafe_code, missing_docs)]
 
+pub mod clock;
 pub mod codec;
 pub mod command;
 pub mod engine;
 pub mod event;
 pub mod io;
+pub mod last_n;
 pub mod nack;
 pub mod packet_cache;
 pub mod rtcp;
@@ -25,6 +27,7 @@ pub mod speaker;
 pub mod srtp;
 pub mod stats;
 pub mod stun;
+pub mod tap;
 pub mod tcp;
 pub mod transport_feedback;
 pub mod units;

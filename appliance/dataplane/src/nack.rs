@@ -20,6 +20,7 @@ const MAX_GAP: u64 = 10_000;
 #[derive(Clone, Copy)]
 struct Missing {
     extended: u64,
+    /// Noticed, until it is asked for; then asked for first.
     since: Time,
     asked: Option<Time>,
     tries: u8,
@@ -62,6 +63,7 @@ pub struct LossTracker {
     clock_rate: u32,
     last_transit: Option<i64>,
     jitter_16: i64,
+    answered_in: Option<Duration>,
 }
 
 impl LossTracker {
@@ -79,6 +81,7 @@ impl LossTracker {
             clock_rate,
             last_transit: None,
             jitter_16: 0,
+            answered_in: None,
         }
     }
 
@@ -98,7 +101,8 @@ impl LossTracker {
         }
         match self.missing.binary_search_by_key(&extended, |m| m.extended) {
             Ok(index) => {
-                self.missing.remove(index);
+                let was = self.missing.remove(index);
+                self.answered_in = was.asked.map(|_| now.since(was.since));
                 self.received += 1;
                 (Arrival::Recovered, extended)
             }
@@ -161,11 +165,19 @@ impl LossTracker {
                 gave_up = true;
                 return false;
             }
+            if m.asked.is_none() {
+                m.since = now;
+            }
             (m.asked, m.tries) = (Some(now), m.tries + 1);
             out.push(m.extended as u16);
             true
         });
         self.needs_key_frame |= gave_up;
+    }
+
+    /// Time from the first request for the packet that came just now; None if it was not asked for.
+    pub fn take_answered_in(&mut self) -> Option<Duration> {
+        self.answered_in.take()
     }
 
     /// Everything before this number no longer matters (a key frame came): forget what was missing.
@@ -183,9 +195,20 @@ impl LossTracker {
         self.highest
     }
 
+    /// Since when a packet is missing that may still come; None if it is here, or given up.
+    pub fn awaited_since(&self, extended: u64) -> Option<Time> {
+        let index = self.missing.binary_search_by_key(&extended, |m| m.extended).ok()?;
+        Some(self.missing[index].since)
+    }
+
     /// Packets that are missing now.
     pub fn missing(&self) -> usize {
         self.missing.len()
+    }
+
+    /// Whether `due_nacks` or `take_needs_key_frame` may have something to tell, now or later.
+    pub fn has_requests(&self) -> bool {
+        self.needs_key_frame || !self.missing.is_empty()
     }
 
     /// Interarrival jitter, RFC 3550 §6.4.1 and A.8; for packets that came by themselves.
@@ -246,7 +269,9 @@ mod tests {
         assert_eq!(nacks(&mut t, at(110)), [65_535, 0]);
         assert_eq!(nacks(&mut t, at(150)), [] as [u16; 0]);
         assert_eq!(t.on_packet(at(155), 0).0, Arrival::Recovered);
+        assert_eq!(t.take_answered_in(), Some(Duration::from_millis(45)), "since the first request");
         assert_eq!(t.on_packet(at(155), 0).0, Arrival::Duplicate);
+        assert_eq!(t.take_answered_in(), None);
         assert_eq!(nacks(&mut t, at(160)), [65_535]);
         for try_number in 3..=10u64 {
             assert_eq!(nacks(&mut t, at(100 + try_number * 60)), [65_535]);

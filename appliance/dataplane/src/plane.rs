@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::clock::Clock;
 use crate::command::{Command, Routes};
 use crate::event::Mailbox;
 use crate::stats::StatsBoard;
-use crate::worker::{self, BindError, Sending, Sockets, WorkerHandle};
+use crate::tap::buffer::{ReadEnd, buffer};
+use crate::worker::{self, BindError, Common, Sending, Sockets, WorkerHandle};
 
 /// Why the data plane did not start.
 #[derive(Debug)]
@@ -27,6 +29,7 @@ pub struct DataPlane {
     mailbox: Arc<Mailbox>,
     stats: Arc<StatsBoard>,
     unknown_ids: AtomicU64,
+    clock: Clock,
 }
 
 impl DataPlane {
@@ -57,10 +60,12 @@ impl DataPlane {
         }
         let mailbox = Arc::new(Mailbox::new().map_err(StartError::System)?);
         let stats = Arc::new(StatsBoard::new(workers));
+        let clock = Clock::start();
+        let common = Common { clock, mailbox: mailbox.clone(), stats: stats.clone() };
         let ports = bound.iter().map(Sockets::port).collect();
         let mut handles = Vec::new();
         for (index, sockets) in bound.into_iter().enumerate() {
-            match worker::start(index, sockets, max_sessions, sending, mailbox.clone(), stats.clone()) {
+            match worker::start(index, sockets, max_sessions, sending, common.clone()) {
                 Ok(handle) => handles.push(handle),
                 Err(error) => {
                     handles.iter_mut().for_each(WorkerHandle::stop);
@@ -75,6 +80,7 @@ impl DataPlane {
             mailbox,
             stats,
             unknown_ids: AtomicU64::new(0),
+            clock,
         })
     }
 
@@ -94,12 +100,12 @@ impl DataPlane {
     }
 
     /// Opens a room on a worker. False when there is no such worker.
-    pub fn add_room(&self, room: u64, worker: usize) -> bool {
+    pub fn add_room(&self, room: u64, worker: usize, audio_last_n: usize) -> bool {
         if worker >= self.ports.len() {
             return false;
         }
         self.routes.lock().unwrap_or_else(PoisonError::into_inner).add_room(room, worker);
-        self.send(Command::AddRoom { room });
+        self.send(Command::AddRoom { room, audio_last_n });
         true
     }
 
@@ -117,6 +123,18 @@ impl DataPlane {
             }
             None => drop(self.unknown_ids.fetch_add(1, Ordering::Relaxed)),
         }
+    }
+
+    /// Taps a producer; one that is not known gives a tap that has ended. `max_bytes` of records may wait to be taken.
+    pub fn open_tap(&self, tap: u64, producer: u64, max_bytes: usize) -> ReadEnd {
+        let (end, reader) = buffer(max_bytes);
+        self.send(Command::OpenTap { tap, producer, end });
+        reader
+    }
+
+    /// Microseconds since the Unix epoch, by the clock of the taps' records.
+    pub fn now_us(&self) -> i64 {
+        self.clock.unix_us()
     }
 
     /// Stops the threads and closes the sockets; idempotent.

@@ -1,5 +1,7 @@
 //! The face for Python (`appliance/_dataplane.pyi`): arguments in, events out, no logic.
 
+mod tap;
+
 use std::net::IpAddr;
 
 use pyo3::exceptions::{PyOSError, PyValueError};
@@ -10,6 +12,7 @@ use crate::command::{Command, ConsumerSpec, Kind, ProducerSpec};
 use crate::engine::formats::{ExtensionIds, PayloadSpec};
 use crate::srtp::Profile;
 use crate::{StartError, event};
+use tap::Tap;
 
 fn invalid(message: String) -> PyErr {
     PyValueError::new_err(message)
@@ -89,6 +92,7 @@ enum Event {
     SessionLost { session: u64 },
     ProducerStarted { producer: u64 },
     ProducerStalled { producer: u64 },
+    ProducerLayersWanted { producer: u64, layers: Vec<bool> },
     ConsumerStarted { consumer: u64, producer: u64, layer: u8 },
     Speakers { room: u64, levels: Vec<(u64, f64)>, dominant: Option<u64> },
     SegmentationOff { worker: u32, message: String },
@@ -109,6 +113,7 @@ impl From<event::Event> for Event {
             E::SessionLost { session } => Self::SessionLost { session },
             E::ProducerStarted { producer } => Self::ProducerStarted { producer },
             E::ProducerStalled { producer } => Self::ProducerStalled { producer },
+            E::ProducerLayersWanted { producer, layers } => Self::ProducerLayersWanted { producer, layers },
             E::ConsumerStarted { consumer, producer, layer } => {
                 Self::ConsumerStarted { consumer, producer, layer }
             }
@@ -192,9 +197,9 @@ impl DataPlane {
         datagrams.into_iter().map(|(session, bytes)| (session, PyBytes::new(py, &bytes))).collect()
     }
 
-    #[pyo3(signature = (room, *, worker))]
-    fn add_room(&self, room: u64, worker: usize) -> PyResult<()> {
-        if self.0.add_room(room, worker) {
+    #[pyo3(signature = (room, *, worker, audio_last_n=0))]
+    fn add_room(&self, room: u64, worker: usize, audio_last_n: usize) -> PyResult<()> {
+        if self.0.add_room(room, worker, audio_last_n) {
             Ok(())
         } else {
             Err(invalid(format!("there is no worker {worker}")))
@@ -325,6 +330,18 @@ impl DataPlane {
         self.0.send(Command::RequestKeyFrame { producer });
     }
 
+    fn open_tap(&self, tap: u64, producer: u64, max_bytes: usize) -> PyResult<Tap> {
+        // a key frame of a large picture must fit; a buffer of a gigabyte is a mistake
+        if !(64 << 10..=1 << 30).contains(&max_bytes) {
+            return Err(invalid(format!("max_bytes is {max_bytes}, not 65536 to 1073741824")));
+        }
+        Ok(Tap(self.0.open_tap(tap, producer, max_bytes)))
+    }
+
+    fn now_us(&self) -> i64 {
+        self.0.now_us()
+    }
+
     fn stats<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.0.stats())
     }
@@ -351,5 +368,6 @@ fn _dataplane(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Extensions>()?;
     module.add_class::<Event>()?;
     module.add("AnyEvent", module.py().get_type::<Event>())?; // a union in the stub, where variants have types
+    module.add_class::<Tap>()?;
     module.add_class::<DataPlane>()
 }

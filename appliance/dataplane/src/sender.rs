@@ -65,6 +65,9 @@ impl Sender {
         poller: &Poller,
     ) -> Sent {
         let mut sent = Sent { packets: outbox.len() as u64, bytes: outbox.bytes() as u64, ..Sent::default() };
+        if outbox.is_empty() {
+            return sent; // most turns bring reports in and send nothing
+        }
         let mut run = Run::new();
         for (path, bytes, segment) in outbox.messages() {
             match path {
@@ -133,8 +136,13 @@ impl Sender {
                     drops += self.send_singly(socket, &messages[at], error);
                     at += 1;
                 }
-                Err(_) => {
-                    drops += 1;
+                Err(error) => {
+                    // for some path it is too long: this one and those that follow may be cut
+                    let retried = error.raw_os_error() == Some(libc::EMSGSIZE) && {
+                        socket.allow_fragments();
+                        self.batch.send(socket, &messages[at..=at]).is_ok()
+                    };
+                    drops += u64::from(!retried);
                     at += 1;
                 }
             }

@@ -137,3 +137,19 @@ fn a_bad_destination_costs_its_own_datagrams_and_not_segmentation() {
     assert_eq!(bench.take(0, 1), [b"good"]);
     assert!(bench.sender.segments() && bench.sender.take_refusal().is_none());
 }
+
+#[test]
+fn once_a_datagram_was_too_long_for_its_path_the_kernel_may_cut_others() {
+    let mut bench = Bench::new("127.0.0.1");
+    let mut outbox = Outbox::default();
+    outbox.push(bench.path(0), &[1; 1200]);
+    assert_eq!(bench.send(&mut outbox).drops, 0);
+    assert!(!bench.udp[0].allows_fragments());
+    outbox.push(bench.path(0), &vec![2; 65_508]); // longer than any path of IPv4 takes, cut or not
+    outbox.push(bench.path(1), &[3; 1200]);
+    let sent = bench.send(&mut outbox);
+    assert_eq!((sent.packets, sent.drops), (1, 1));
+    assert!(bench.udp[0].allows_fragments());
+    assert_eq!(bench.take(0, 1), [vec![1; 1200]]);
+    assert_eq!(bench.take(1, 1), [vec![3; 1200]]);
+}

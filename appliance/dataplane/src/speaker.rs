@@ -26,7 +26,7 @@ const MIN_HOLD: Duration = Duration::from_secs(1);
 /// The noise floor is learnt over so many levels (15 s of 20 ms).
 const FLOOR_WINDOW: u32 = 750;
 /// Smoothed levels below this are silence (of 0..=127 above digital silence).
-const AUDIBLE: f32 = 60.0;
+pub const AUDIBLE: f32 = 60.0;
 /// ln of the smallest activity score, so that ratios stay finite.
 const MIN_SCORE: f64 = 1.0e-10;
 
@@ -139,8 +139,9 @@ impl DominantSpeaker {
         DominantSpeaker { speakers: Vec::new(), dominant: None, last_decision: Time(0), last_change: None }
     }
 
-    /// A level of `producer` arrived: `level` in −dBov, 0 (loudest) to 127 (silence), as RFC 6464 sends it.
-    pub fn on_level(&mut self, now: Time, producer: u64, level: u8) {
+    /// A level of `producer` arrived: `level` in −dBov, 0 (loudest) to 127 (silence), as RFC 6464 sends it. Returns how
+    /// loud it is now, 0 to 127: what rises counts at once, what falls a little later.
+    pub fn on_level(&mut self, now: Time, producer: u64, level: u8) -> f32 {
         let speaker = match self.speakers.iter().position(|s| s.id == producer) {
             Some(index) => &mut self.speakers[index],
             None => {
@@ -152,6 +153,7 @@ impl DominantSpeaker {
             speaker.last_level = now;
             speaker.push(127 - level.min(127));
         }
+        speaker.smoothed.max(f32::from(speaker.levels[0]))
     }
 
     /// A muted track is silent at once.

@@ -28,6 +28,7 @@ impl StatsBoard {
             all.sessions.append(&mut one.sessions);
             all.producers.append(&mut one.producers);
             all.consumers.append(&mut one.consumers);
+            all.taps.append(&mut one.taps);
         }
         if let Some(first) = all.workers.first_mut() {
             first.unknown_ids += unknown_ids;

@@ -6,31 +6,31 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crossbeam_queue::SegQueue;
 
+use crate::clock::Clock;
 use crate::command::Command;
 use crate::engine::Engine;
 use crate::engine::path::Path;
 use crate::engine::snapshot::WorkerNumbers;
 use crate::event::{Event, Mailbox};
-use crate::io::{BATCH, Batch, EventFd, Poller, Ready, Udp, listen_tcp, thread_cpu_s};
+use crate::io::{Batch, EventFd, Poller, Ready, Udp, listen_tcp, thread_cpu_s};
 use crate::sender::Sender;
 use crate::stats::StatsBoard;
 use crate::tcp::{FIRST_CONNECTION, TcpConnections};
 use crate::units::Time;
 
-/// Batches taken from one socket before the others, the commands and the timers get their turn: 512 packets.
-const BATCHES: usize = 8;
+/// Packets taken from one socket, but for the end of a batch, before the others, the commands and the timers get their
+/// turn: half a millisecond of junk.
+const TURN: usize = 512;
 /// Bytes that may pile up in the outbox before they are sent: 20 frames of 12 kB, which the second-level cache holds.
 const FLUSH_AT: usize = 256 << 10;
 /// Later than everything.
 const ALWAYS: Time = Time(u64::MAX);
 /// How often numbers and idle TCP connections are looked at.
 const SECOND: Duration = Duration::from_secs(1);
-/// Seconds from NTP's epoch, 1900, to Unix's (RFC 5905 §6).
-const NTP_UNIX: u64 = 2_208_988_800;
 
 const COMMANDS: u64 = 0;
 const FIRST_UDP: u64 = 1;
@@ -83,7 +83,8 @@ impl Sockets {
         let mut sockets = Self { udp: Vec::new(), tcp: Vec::new(), port };
         for host in hosts {
             let address = SocketAddr::new(*host, port);
-            let udp = Udp::bind(address).map_err(|error| (address, error))?;
+            let mut udp = Udp::bind(address).map_err(|error| (address, error))?;
+            udp.coalesce();
             port = udp.local_addr().port();
             sockets.udp.push(udp);
             if tcp {
@@ -137,14 +138,24 @@ impl WorkerHandle {
     }
 }
 
+/// What the workers of a data plane have in common.
+#[derive(Clone)]
+pub struct Common {
+    /// Their time.
+    pub clock: Clock,
+    /// Where they tell what happened.
+    pub mailbox: Arc<Mailbox>,
+    /// Where they put their numbers up.
+    pub stats: Arc<StatsBoard>,
+}
+
 /// Starts a worker. Errors: no thread or descriptor left.
 pub fn start(
     index: usize,
     sockets: Sockets,
     max_sessions: usize,
     sending: Sending,
-    mailbox: Arc<Mailbox>,
-    stats: Arc<StatsBoard>,
+    common: Common,
 ) -> io::Result<WorkerHandle> {
     let shared = Arc::new(Inbox {
         commands: SegQueue::new(),
@@ -152,8 +163,8 @@ pub fn start(
         woken: AtomicBool::new(false),
         stop: AtomicBool::new(false),
     });
-    let mut worker =
-        Worker::new(index, sockets, max_sessions, sending, mailbox.clone(), stats, shared.clone())?;
+    let mailbox = common.mailbox.clone();
+    let mut worker = Worker::new(index, sockets, max_sessions, sending, common, shared.clone())?;
     let name = format!("media-{index}");
     let body = move || guard(index, &mailbox, || worker.run());
     let thread = std::thread::Builder::new().name(name).spawn(body)?;
@@ -181,10 +192,8 @@ struct Worker {
     tcp: TcpConnections,
     poller: Poller,
     engine: Engine,
-    mailbox: Arc<Mailbox>,
-    stats: Arc<StatsBoard>,
+    common: Common,
     shared: Arc<Inbox>,
-    started: Instant,
     next_second: Time,
     inbox: Batch,
     sender: Sender,
@@ -196,8 +205,7 @@ impl Worker {
         sockets: Sockets,
         max_sessions: usize,
         sending: Sending,
-        mailbox: Arc<Mailbox>,
-        stats: Arc<StatsBoard>,
+        common: Common,
         shared: Arc<Inbox>,
     ) -> io::Result<Self> {
         let poller = Poller::new()?;
@@ -209,22 +217,17 @@ impl Worker {
         for (token, listener) in (FIRST_LISTENER..).zip(tcp.listener_fds()) {
             poller.add(listener, token)?;
         }
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let ntp =
-            ((unix.as_secs() + NTP_UNIX) << 32) | ((u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000);
         let mut worker = Self {
             index,
             port: sockets.port,
             udp: sockets.udp,
             tcp,
             poller,
-            engine: Engine::new(ntp, max_sessions),
-            mailbox,
-            stats,
+            engine: Engine::new(common.clock.ntp_origin(), max_sessions),
+            common,
             shared,
-            started: Instant::now(),
             next_second: Time(0),
-            inbox: Batch::for_receiving(),
+            inbox: Batch::for_runs(),
             sender: Sender::new(sending.segment),
         };
         if !sending.hold {
@@ -234,9 +237,8 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Monotonic time, never zero: the engine reads zero as "never".
     fn now(&self) -> Time {
-        Time(1_000_000 + self.started.elapsed().as_micros() as u64)
+        self.common.clock.now()
     }
 
     fn run(&mut self) -> io::Result<()> {
@@ -279,7 +281,8 @@ impl Worker {
     }
 
     fn receive(&mut self, now: Time, index: usize) -> io::Result<()> {
-        for _ in 0..BATCHES {
+        let mut taken = 0;
+        while taken < TURN {
             let socket = &self.udp[index];
             let count = match self.inbox.receive(socket) {
                 Ok(count) => count,
@@ -292,19 +295,23 @@ impl Worker {
                 Err(_) => break, // short of memory, or an ICMP error about something sent before: next turn
             };
             for i in 0..count {
-                match self.inbox.datagram(i, &self.udp[index]) {
-                    Some((local, remote, bytes)) => {
+                match self.inbox.datagrams(i, &self.udp[index]) {
+                    Some((local, remote, datagrams)) => {
                         let path = Path::Udp { socket: index as u8, local, remote };
-                        self.engine.handle_packet(now, path, bytes);
+                        taken += datagrams.len();
+                        for bytes in datagrams {
+                            self.engine.handle_packet(now, path, bytes);
+                        }
                     }
                     None => self.engine.counters.junk += 1,
                 }
+                taken += 1;
                 if self.engine.written().bytes() >= FLUSH_AT {
                     self.flush();
                 }
             }
             self.forward(now);
-            if count < BATCH {
+            if count < self.inbox.room() {
                 break;
             }
         }
@@ -338,7 +345,8 @@ impl Worker {
 
     /// Sends what waits in the outbox, hands events and DTLS over.
     fn flush(&mut self) {
-        let Self { index, engine, udp, tcp, poller, sender, mailbox, .. } = self;
+        let Self { index, engine, udp, tcp, poller, sender, common, .. } = self;
+        let mailbox = &common.mailbox;
         let sent = sender.send(engine.written(), udp, tcp, poller);
         engine.counters.packets_out += sent.packets;
         engine.counters.bytes_out += sent.bytes;
@@ -365,7 +373,7 @@ impl Worker {
             gso: self.sender.segments(),
             ..WorkerNumbers::default()
         };
-        self.stats.post(self.index, self.engine.snapshot(now, numbers));
+        self.common.stats.post(self.index, self.engine.snapshot(now, numbers));
     }
 }
 

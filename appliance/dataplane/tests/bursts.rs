@@ -148,6 +148,7 @@ fn a_flood_without_marker_bits_is_forwarded_and_never_held_without_end() {
 #[test]
 fn what_is_held_survives_a_megabyte_of_others_that_pass_it() {
     let mut net = call();
+    net.peers[0].tracks[1].packet_bytes = 1000; // as many small ones at once would be policed
     let mut frame = next(&mut net, 0);
     let (now, path) = (net.now, net.peers[0].path);
     net.engine.handle_packet(now, path, &mut frame[0]);

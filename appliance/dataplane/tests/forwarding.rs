@@ -53,7 +53,8 @@ fn everything_offered_arrives_once_over_a_clean_link() {
 
 #[test]
 fn five_percent_loss_both_ways_is_repaired() {
-    let link = Link { loss: 0.05, delay: Duration::from_millis(25), jitter: Duration::from_millis(4) };
+    let link =
+        Link { loss: 0.05, delay: Duration::from_millis(25), jitter: Duration::from_millis(4), ..CLEAN };
     for seed in 0..4 {
         let mut net = call(seed, link, &[]);
         net.run_ms(6000);
@@ -65,6 +66,7 @@ fn five_percent_loss_both_ways_is_repaired() {
         // the end may be lost without anybody knowing; the beginning waits for a key frame that is whole
         assert!(sources[0].1 + 40 >= track.offered, "{} of {}", sources[0].1, track.offered);
         assert!(video.rtx_packets > 15 && net.peers[0].nacked > 15);
+        assert!(video.duplicates * 4 > video.rtx_packets, "repeats are sent twice: {}", video.duplicates);
     }
 }
 
@@ -249,4 +251,16 @@ fn lips_stay_in_sync_on_one_clock() {
     assert!(apart.abs() < 0.040, "{apart} s");
     let rtt = net.engine.snapshot(net.now, Default::default()).sessions[1].rtt_ms.unwrap();
     assert!((5.0..20.0).contains(&rtt), "{rtt} ms over a link of 2 × 5 ms");
+}
+
+#[test]
+fn a_playout_delay_is_passed_on_unless_it_holds_everybody_back() {
+    let mut net = call(9, CLEAN, &[]);
+    // 0 to 0, 400 to 1000 ms, 410 to 1000 ms; 12 bits each, in 10 ms
+    for (asked, passed) in [([0, 0, 0], true), ([0x02, 0x80, 0x64], true), ([0x02, 0x90, 0x64], false)] {
+        net.peers[0].tracks[0].playout = Some(asked);
+        net.run_ms(300);
+        let last = net.peers[1].inbound[0].got.values().next_back().unwrap();
+        assert_eq!(last.playout, passed.then(|| asked.to_vec()));
+    }
 }

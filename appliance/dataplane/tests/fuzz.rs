@@ -4,13 +4,19 @@
 //! As an ordinary test each target runs a fixed number of inputs. For longer, by hand, with other seeds each time:
 //!
 //! ```text
-//! PARLEY_FUZZ_SECONDS=600 cargo test --test fuzz  # not --release: overflow checks stay on
+//! PARLEY_FUZZ_SECONDS=600 cargo test --test fuzz -- --nocapture  # of processor time; not --release: overflow checks stay on
 //! PARLEY_FUZZ_SEED=… cargo test --test fuzz TARGET  # repeats what a failure printed
 //! ```
 
-use std::time::{Duration, Instant};
+#[path = "support/fuzzing.rs"]
+mod fuzzing;
 
+use std::time::Duration;
+
+use _dataplane::codec::dependency_descriptor::{self, Structure};
 use _dataplane::codec::{self, Codec};
+use _dataplane::engine::scalability::Scalability;
+use _dataplane::engine::selection::Selection;
 use _dataplane::nack::LossTracker;
 use _dataplane::rtcp::{self, Packet};
 use _dataplane::rtp::{self, HeaderBuilder, RtpView};
@@ -18,89 +24,7 @@ use _dataplane::srtp::{Context, Profile};
 use _dataplane::stun;
 use _dataplane::transport_feedback::{ArrivalLog, Feedback};
 use _dataplane::units::Time;
-
-/// Inputs per target when nobody asks for more: a fraction of a second without optimisation.
-const INPUTS: u64 = 4000;
-/// Longest input: the largest datagram that the worker receives.
-const LONGEST: usize = 1500;
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ z >> 31
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-
-    /// Numbers at which parsers break, half of the time.
-    fn byte(&mut self) -> u8 {
-        const EDGES: [u8; 10] = [0, 1, 0x0F, 0x10, 0x7F, 0x80, 0x8F, 0xBE, 0xDE, 0xFF];
-        if self.next() & 1 == 0 { EDGES[self.below(EDGES.len())] } else { self.next() as u8 }
-    }
-
-    /// A few mutations of `seed`, or of nothing.
-    fn mutate(&mut self, seed: &[u8], other: &[u8]) -> Vec<u8> {
-        let mut input = if self.below(20) == 0 { Vec::new() } else { seed.to_vec() };
-        for _ in 0..=self.below(6) {
-            let at = self.below(input.len());
-            match self.below(7) {
-                0 if !input.is_empty() => input[at] = self.byte(),
-                1 if !input.is_empty() => input[at] ^= 1 << self.below(8),
-                2 => input.truncate(at),
-                3 => input.insert(at, self.byte()),
-                4 if !input.is_empty() => drop(input.remove(at)),
-                5 => (0..self.below(40)).for_each(|_| input.push(self.byte())),
-                _ => input.splice(at.., other[self.below(other.len())..].iter().copied()).for_each(drop),
-            }
-        }
-        input.truncate(LONGEST);
-        input
-    }
-}
-
-/// Says how to repeat a failure.
-struct Repeat<'a>(u64, &'a [u8]);
-
-impl Drop for Repeat<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let input: String = self.1.iter().map(|byte| format!("{byte:02x}")).collect();
-            eprintln!("PARLEY_FUZZ_SEED={} input {input}", self.0);
-        }
-    }
-}
-
-/// Feeds mutations of `corpus` to `target`.
-fn fuzz(corpus: &[Vec<u8>], mut target: impl FnMut(&[u8])) {
-    let number =
-        |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a whole number"));
-    let end = number("PARLEY_FUZZ_SECONDS").map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let fixed = number("PARLEY_FUZZ_SEED");
-    let nanos = || std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos() as u64);
-    let mut seed = fixed.unwrap_or_else(|| if end.is_some() { nanos() } else { 1 });
-    corpus.iter().for_each(|input| target(input));
-    loop {
-        let mut random = Random(seed);
-        for _ in 0..INPUTS {
-            let (one, other) = (random.below(corpus.len()), random.below(corpus.len()));
-            let input = random.mutate(&corpus[one], &corpus[other]);
-            let _repeat = Repeat(seed, &input);
-            target(&input);
-        }
-        if fixed.is_some() || end.is_none_or(|end| Instant::now() >= end) {
-            return;
-        }
-        seed += 1;
-    }
-}
+use fuzzing::{LONGEST, Random, fuzz};
 
 fn written(write: impl FnOnce(&mut [u8]) -> usize) -> Vec<u8> {
     let mut out = vec![0; LONGEST];
@@ -284,7 +208,8 @@ fn codec_payloads() {
     let mut random = Random(5);
     fuzz(&corpus, |input| {
         let descriptor = random.mutate(&descriptor, input);
-        for codec in [Codec::Opus, Codec::Vp8, Codec::Vp9, Codec::H264, Codec::Av1, Codec::Other] {
+        for codec in [Codec::Opus, Codec::Red, Codec::Vp8, Codec::Vp9, Codec::H264, Codec::Av1, Codec::Other]
+        {
             for descriptor in [None, Some(&descriptor[..])] {
                 if let Some(info) = codec::inspect_untrusted(codec, input, descriptor) {
                     assert!(info.temporal.unwrap_or(0) <= 7 && info.spatial.unwrap_or(0) <= 7);
@@ -303,6 +228,79 @@ fn codec_payloads() {
             );
             assert_eq!(again.tl0_pic_idx, vp8.tl0_pic_idx.map(|_| 0xA5));
         }
+    });
+}
+
+#[test]
+fn redundant_sound() {
+    let two_older = vec![0xEF, 15, 0, 3, 0xEF, 7, 0x80, 2, 0x6F, 1, 1, 1, 2, 2, 3, 3, 3];
+    fuzz(&[two_older, vec![0x6F, 3, 3, 3]], |input| {
+        let Some(headers) = codec::red::Headers::parse_untrusted(input) else { return };
+        assert!(headers.primary > 0 && headers.primary < input.len() && headers.payload_type < 128);
+        let mut renamed = input.to_vec();
+        headers.rename(&mut renamed, 0x55);
+        let again = codec::red::Headers::parse_untrusted(&renamed).expect("the same shape");
+        assert_eq!((again.payload_type, again.primary), (0x55, headers.primary));
+        assert_eq!(renamed[headers.primary..], input[headers.primary..]);
+    });
+}
+
+#[test]
+fn dependency_descriptors() {
+    let corpus = [
+        // three temporal layers with a chain and a resolution, as an attached structure; then deltas of it
+        vec![
+            0xFC, 0x01, 0x02, 0x87, 0x82, 0x17, 0xAA, 0xA1, 0x81, 0x4D, 0x14, 0x08, 0x21, 0x0C, 0x09, 0xFC,
+            0x05, 0x9C,
+        ],
+        vec![0xBF, 1, 3],
+        vec![0xFD, 0x00, 0x09, 0x7A, 0x25, 0x28, 0x13, 0x00, 0x70, 0x24],
+        // two spatial layers, and bits that ask for everything
+        vec![0xC0, 0, 1, 0x80, 0x01, 0x41, 0x4A, 0xA8, 0x50, 0x52],
+        vec![0xFF; 255],
+    ];
+    let mut structure = Structure::default();
+    assert!(dependency_descriptor::parse_untrusted(&corpus[0], &mut structure).is_some());
+    assert!(dependency_descriptor::parse_untrusted(&corpus[2], &mut structure).is_some());
+    let mut scalability = Scalability::default();
+    let mut selection = Selection::default();
+    let mut now = Time(1);
+    fuzz(&corpus, |input| {
+        let before = structure.clone();
+        let read = dependency_descriptor::parse_untrusted(input, &mut structure);
+        match &read {
+            Some(read) => {
+                assert!(
+                    read.frame.fdiffs.iter().count() <= 8
+                        && read.frame.spatial < 4
+                        && read.frame.temporal < 8
+                );
+                assert!((0..32).all(|target| structure.within(target) & !structure.all_targets() == 0));
+                let mut out = [0; dependency_descriptor::MAX_LENGTH];
+                let active = Some((1, structure.target_count()));
+                if let Some(length) = dependency_descriptor::rewrite(input, 7, active, &mut out) {
+                    let mut again = before.clone();
+                    let other = dependency_descriptor::parse_untrusted(&out[..length], &mut again);
+                    let other = other.expect("what we wrote");
+                    assert_eq!((other.frame.number, other.active_targets, &again), (7, Some(1), &structure));
+                    assert_eq!(other.frame.fdiffs, read.frame.fdiffs);
+                }
+            }
+            None => assert_eq!(structure, before),
+        }
+        // and what forwarding makes of it
+        now += Duration::from_millis(3);
+        let payload = [0x18, 0x0A];
+        let Some(mut info) = codec::inspect_untrusted(Codec::Av1, &payload, Some(input)) else { return };
+        scalability.on_descriptor(input, &mut info);
+        scalability.count(now, &info, input.len());
+        let bytes = input.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+        (selection.wanted_spatial, selection.wanted_temporal) = (bytes & 3, bytes >> 2 & 3);
+        if bytes > 250 {
+            selection.restart();
+        }
+        selection.judge(Codec::Av1, &info, u32::from(bytes), Some(&scalability));
+        let _ = (selection.needs_key_frame(Some(&scalability)), selection.sent_targets(Some(&scalability)));
     });
 }
 

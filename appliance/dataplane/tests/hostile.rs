@@ -323,7 +323,7 @@ fn unknown_ids_are_counted_and_everything_that_goes_takes_its_own_along() {
     net.run_ms(300);
     for command in [
         Command::RemoveRoom { room: 99 },
-        Command::AddRoom { room: support::ROOM },
+        Command::AddRoom { room: support::ROOM, audio_last_n: 0 },
         Command::RemoveSession { session: 99 },
         Command::BindConsumer { consumer: 10, producer: Some(99) },
         Command::BindConsumer { consumer: 99, producer: None },

@@ -1,7 +1,7 @@
-"""Builds and runs the load generator, and looks at the server's CPU and memory meanwhile.
+"""Builds the load generator, plays loads with it, and looks at the server's CPU and memory meanwhile.
 
-Owns the pinning to cores, the plan of a round, its figures, and what makes it void. Refuses to know which server it is:
-that is a process id and a URL.
+Owns the pinning to cores and the generator's process. Refuses to know which server it is: that is a process id and a
+URL; what the numbers mean stands in figures.py.
 """
 
 from __future__ import annotations
@@ -11,103 +11,37 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from tests.load.generator import procfs
+from tests.load.generator.figures import MEDIA, Load, Window, machine_because, void_because
 
 CRATE = Path(__file__).resolve().parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", CRATE / "target"))
 BINARY = TARGET / "release" / "parley-load"
 
 SERVER_CORE, GENERATOR_CORE = 0, 1
+# Of this process before it pinned itself.
+_CORES = os.sched_getaffinity(0)
 
-# 30 frames of 10 packets of 1200 bytes: 2.9 Mbit/s of video; Opus at 40 kbit/s.
-MEDIA = {"fps": 30, "packets_per_frame": 10, "video_bytes": 1200, "audio_pps": 50, "audio_bytes": 100}
 # A meeting fills as fast as people arrive for a lecture; faster than the server can take them, joins would queue.
 JOINS_PER_S = 20.0
 READY_WITHIN_S = 20.0
-
-# Above this share of its core the generator adds latency of its own (rule of the benchmark).
-GENERATOR_CPU_MOST = 0.85
-# Others on the two cores cost the measured ones caches and time; a desktop's background noise is below this.
-FOREIGN_MOST = 0.15
-# Offered must be what the plan says: a frame more or less at the ends of the window is 1 %.
-OFFERED_LEAST = 0.98
-# Less than this, and the server (or its bandwidth estimate) held media back: cheap, but not forwarding.
-RECEIVED_LEAST = 0.98
-
-
-@dataclass(frozen=True)
-class Load:
-    """Who is in the rooms."""
-
-    name: str
-    rooms: int
-    publishers: int
-    subscribers: int
-    video: bool
-    audio: bool = True
-
-    @property
-    def clients(self) -> int:
-        return self.rooms * (self.publishers + self.subscribers)
-
-    @property
-    def offered_pps(self) -> float:
-        """Packets that all publishers together send in a second."""
-        video = MEDIA["fps"] * MEDIA["packets_per_frame"] if self.video else 0
-        return self.rooms * self.publishers * (video + (MEDIA["audio_pps"] if self.audio else 0))
-
-
-@dataclass(frozen=True)
-class Round:
-    """What one round showed."""
-
-    load: Load
-    seconds: float
-    received: int
-    received_share: float
-    worst_received_share: float
-    cpu_s: float
-    cpu_s_by_thread: dict[str, float]
-    generator_cpu_share: float
-    foreign_cpu_share: float
-    """What others used of the core that they used more of."""
-    rss_per_peer_bytes: float
-    latency: dict[str, float]
-    audio_latency: dict[str, float]
-    join: dict[str, float]
-    report: dict[str, Any] = field(repr=False)
-    void: tuple[str, ...] = ()
-
-    @property
-    def received_pps(self) -> float:
-        return self.received / self.seconds
-
-    @property
-    def cpu_s_per_million(self) -> float:
-        return self.cpu_s / self.received * 1e6 if self.received else float("inf")
-
-    @property
-    def server_cpu_share(self) -> float:
-        return self.cpu_s / self.seconds
-
-    def figures(self) -> dict[str, Any]:
-        """For the last line."""
-        figures = asdict(self)
-        figures["load"] = self.load.name
-        figures["cpu_s_per_million"] = round(self.cpu_s_per_million, 3) if self.received else None
-        figures["received_pps"] = round(self.received_pps)
-        return figures
+END_WITHIN_S = 20.0
 
 
 @contextmanager
 def core(number: int) -> Iterator[None]:
-    """Processes started inside stay on this core; nothing happens on a machine with one."""
+    """Processes started inside stay on this core; nothing happens on a machine with one.
+
+    Blocks may lie in each other: a server's lasts as long as the server, and the generator starts inside.
+    """
     before = os.sched_getaffinity(0)
-    if number in before and len(before) > 1:
+    if number in _CORES and len(_CORES) > 1:
         os.sched_setaffinity(0, {number})
     try:
         yield
@@ -118,9 +52,9 @@ def core(number: int) -> Iterator[None]:
 def build() -> None:
     """Compile the generator; SystemExit with one line when a tool is missing."""
     if shutil.which("cargo") is None:
-        sys.exit("forward: cargo is missing; install it: curl https://sh.rustup.rs -sSf | sh")
+        sys.exit("cargo is missing; install it: curl https://sh.rustup.rs -sSf | sh")
     if subprocess.run(["pkg-config", "--exists", "openssl"], check=False).returncode != 0:
-        sys.exit("forward: OpenSSL's headers are missing; install them: apt-get install libssl-dev pkg-config")
+        sys.exit("OpenSSL's headers are missing; install them: apt-get install libssl-dev pkg-config")
     subprocess.run(
         ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", str(CRATE / "Cargo.toml")],
         env={**os.environ, "CARGO_TARGET_DIR": str(TARGET)},
@@ -128,148 +62,201 @@ def build() -> None:
     )
 
 
-def cpu_by_thread(pid: int) -> dict[str, float]:
-    """CPU seconds of each live thread, by name (proc_pid_stat(5): utime + stime, scaled to run time)."""
-    found: dict[str, float] = {}
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        head, _, tail = (task / "stat").read_text().rpartition(")")
-        fields, name = tail.split(), head.partition("(")[2]
-        spent = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        found[name] = found.get(name, 0.0) + spent
-    return found
-
-
-def cpu_s(pid: int) -> float:
-    """CPU seconds of a process, threads that ended included."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def core_busy_s(number: int) -> float:
-    """Seconds that a core was not idle (proc_stat(5)), stolen time included."""
-    for line in Path("/proc/stat").read_text().splitlines():
-        name, *fields = line.split()
-        if name == f"cpu{number}":
-            user, nice, system, _idle, _iowait, *others = map(int, fields[:8])
-            return (user + nice + system + sum(others)) / os.sysconf("SC_CLK_TCK")
-    return 0.0
-
-
-def _clocks(server_pid: int, generator_pid: int) -> dict[str, float]:
-    return {
-        "server": cpu_s(server_pid),
-        "generator": cpu_s(generator_pid),
-        "server_core": core_busy_s(SERVER_CORE),
-        "generator_core": core_busy_s(GENERATOR_CORE),
-    }
-
-
-def resident_bytes(pid: int) -> int:
-    """Resident set (proc_pid_statm(5))."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _next_event(out: IO[str], name: str) -> dict[str, Any]:
-    for line in out:
-        event: dict[str, Any] = json.loads(line)
-        if event["event"] == name:
-            return event
-    raise RuntimeError(f"the generator ended before {name!r}")
-
-
 @dataclass(frozen=True)
 class Target:
     """A running server."""
 
     kind: str
-    """Of plan.rs: "parley" or "janus"."""
+    """Of plan.rs: "parley", "janus", …"""
     pid: int
     url: str
     meetings: tuple[str, ...]
     """One for each room of the load."""
     network: str = "127.16.0.0"
     """Where clients have their addresses."""
+    media: str = ""
+    """UDP address for media, "host:port"; empty where each client has another."""
+    name: str = ""
+    """What tables call it; its kind where nothing is said."""
+    streaming: Mapping[str, str] | None = None
+    """Of the kind "whip": the URLs "whip" and "whep", where "{room}" stands for a meeting, and the "token"."""
 
 
-def run_round(load: Load, target: Target, *, cipher: str, quick: bool) -> Round:
-    """Let the generator play ``load`` and measure ``target``; RuntimeError if the generator fails."""
-    seconds = 4.0 if quick else 10.0
-    room = {"publishers": load.publishers, "subscribers": load.subscribers, "video": load.video, "audio": load.audio}
-    plan = {
-        "server": target.kind,
-        "url": target.url,
-        "network": target.network,
-        "cipher": cipher,
-        "rooms": [{"meeting": meeting, **room} for meeting in target.meetings],
-        "joins_per_s": JOINS_PER_S,
-        "ready_within_s": READY_WITHIN_S,
-        "settle_s": 1.0 if quick else 3.0,
-        "measure_s": seconds,
-        "media": MEDIA,
-    }
-    server_pid = target.pid
-    rss_before = resident_bytes(server_pid)
+def start(*command: str | Path) -> subprocess.Popen[str]:
+    """The generator's program, on its core."""
     with core(GENERATOR_CORE):
-        generator = subprocess.Popen([BINARY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert generator.stdin is not None and generator.stdout is not None
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Whatever it is doing."""
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+
+
+class Player:
+    """A generator at work: its clients come with the first window and with any that wants more of them."""
+
+    def __init__(self, process: subprocess.Popen[str], load: Load, target: Target, cipher: str) -> None:
+        self.load, self.target, self.cipher = load, target, cipher
+        self._process = process
+        self._rss_before = procfs.resident_bytes(target.pid)
+        room = {"publishers": load.publishers, "subscribers": load.subscribers, "video": load.video}
+        self._tell(
+            {
+                "server": target.kind,
+                "url": target.url,
+                "network": target.network,
+                "cipher": cipher,
+                "rooms": [{"meeting": meeting, **room, "audio": load.audio} for meeting in target.meetings],
+                "media": MEDIA,
+                "link": load.link,
+                **({} if target.streaming is None else {"streaming": dict(target.streaming)}),
+            }
+        )
+
+    def _tell(self, line: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        try:
+            print(json.dumps(line), file=self._process.stdin, flush=True)
+        except BrokenPipeError:
+            raise RuntimeError(f"the generator ended with {self._process.wait()}") from None
+
+    def _await(self, name: str) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            event: dict[str, Any] = json.loads(line)
+            if event["event"] == name:
+                return event
+        raise RuntimeError(f"the generator ended before {name!r}")
+
+    def _clocks(self, beside: int | None) -> dict[str, float]:
+        mine = procfs.cpu_s(self._process.pid)
+        return {
+            "server": procfs.cpu_s(self.target.pid),
+            "generator": mine + (procfs.cpu_s(beside) if beside else 0.0),
+            "server_core": procfs.core_busy_s(SERVER_CORE),
+            "generator_core": procfs.core_busy_s(GENERATOR_CORE),
+        }
+
+    def window(
+        self,
+        seconds: float,
+        settle_s: float,
+        *,
+        subscribers: int | None = None,
+        joins_per_s: float = JOINS_PER_S,
+        beside: int | None = None,
+    ) -> Window:
+        """Let clients come, all of the load or as many ``subscribers``, wait until they have media, and measure.
+
+        ``beside`` is a process that belongs to the load too. RuntimeError if the generator fails.
+        """
+        load, pid = self.load, self.target.pid
+        self._tell(
+            {
+                "subscribers": subscribers,
+                "joins_per_s": joins_per_s,
+                "ready_within_s": READY_WITHIN_S,
+                "settle_s": settle_s,
+                "measure_s": seconds,
+            }
+        )
+        ready = self._await("ready")
+        self._await("begin")
+        before, threads_before = self._clocks(beside), procfs.cpu_s_by_thread(pid)
+        self._await("end")
+        after, threads_after = self._clocks(beside), procfs.cpu_s_by_thread(pid)
+        rss = procfs.resident_bytes(pid)
+        report = self._await("report")
+        clients = load.rooms * load.publishers + ready["subscribers"]
+        threads = {name: round(spent - threads_before.get(name, 0.0), 3) for name, spent in threads_after.items()}
+        shares = {name: (after[name] - before[name]) / seconds for name in after}
+        foreign_share = max(0.0, *(shares[f"{name}_core"] - shares[name] for name in ("server", "generator")))
+        video_due = report["video_expected"]
+        return Window(
+            load=load,
+            server=self.target.name or self.target.kind,
+            cipher=self.cipher,
+            clients=clients,
+            seconds=seconds,
+            received=report["received"],
+            received_share=report["received"] / report["expected"] if report["expected"] else 0.0,
+            video_share=report["video"]["count"] / video_due if video_due else 1.0,
+            worst_received_share=report["worst_received_share"],
+            cpu_s=after["server"] - before["server"],
+            cpu_s_by_thread={name: spent for name, spent in threads.items() if spent > 0},
+            generator_cpu_share=shares["generator"],
+            foreign_cpu_share=foreign_share,
+            rss_bytes=rss,
+            rss_per_peer_bytes=(rss - self._rss_before) / clients,
+            latency=report["video"] if load.video else report["audio"],
+            audio_latency=report["audio"],
+            join=report["join_first_media"],
+            report=report,
+            machine=tuple(machine_because(report, shares["generator"], foreign_share)),
+            void=tuple(void_because(load, seconds, ready, report, shares["generator"], foreign_share)),
+        )
+
+    def finish(self) -> None:
+        """Everybody leaves. RuntimeError if the generator failed."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        if self._process.wait(END_WITHIN_S) != 0:
+            raise RuntimeError(f"the generator ended with {self._process.returncode}")
+
+
+@contextmanager
+def playing(load: Load, target: Target, cipher: str) -> Iterator[Player]:
+    """A generator with this load for this server; nobody is there yet."""
+    process = start(BINARY)
     try:
-        with generator.stdin as stdin:
-            json.dump(plan, stdin)
-        ready = _next_event(generator.stdout, "ready")
-        _next_event(generator.stdout, "begin")
-        before, threads_before = _clocks(server_pid, generator.pid), cpu_by_thread(server_pid)
-        _next_event(generator.stdout, "end")
-        after, threads_after = _clocks(server_pid, generator.pid), cpu_by_thread(server_pid)
-        rss = resident_bytes(server_pid)
-        report = _next_event(generator.stdout, "report")
-        if generator.wait(READY_WITHIN_S) != 0:
-            raise RuntimeError(f"the generator ended with {generator.returncode}")
+        player = Player(process, load, target, cipher)
+        yield player
+        player.finish()
     finally:
-        if generator.poll() is None:
-            generator.kill()
-            generator.wait()
-        generator.stdout.close()
-    threads = {name: round(spent - threads_before.get(name, 0.0), 3) for name, spent in threads_after.items()}
-    shares = {name: (after[name] - before[name]) / seconds for name in after}
-    foreign_share = max(0.0, *(shares[f"{name}_core"] - shares[name] for name in ("server", "generator")))
-    return Round(
-        load=load,
-        seconds=seconds,
-        received=report["received"],
-        received_share=report["received"] / report["expected"] if report["expected"] else 0.0,
-        worst_received_share=report["worst_received_share"],
-        cpu_s=after["server"] - before["server"],
-        cpu_s_by_thread={name: spent for name, spent in threads.items() if spent > 0},
-        generator_cpu_share=shares["generator"],
-        foreign_cpu_share=foreign_share,
-        rss_per_peer_bytes=(rss - rss_before) / load.clients,
-        latency=report["video"] if load.video else report["audio"],
-        audio_latency=report["audio"],
-        join=report["join_first_media"],
-        report=report,
-        void=tuple(void_because(load, seconds, ready, report, shares["generator"], foreign_share)),
-    )
+        end(process)
 
 
-def void_because(
-    load: Load,
-    seconds: float,
-    ready: dict[str, Any],
-    report: dict[str, Any],
-    generator_share: float,
-    foreign_share: float,
-) -> Iterator[str]:
-    """Why a round must not be counted."""
-    if ready["complete"] < ready["connections"] or report["failures"]:
-        first = report["failures"][0] if report["failures"] else "no failure told"
-        yield f"{ready['complete']} of {ready['connections']} connections had all media: {first}"
-    if generator_share > GENERATOR_CPU_MOST:
-        yield f"the generator used {generator_share:.0%} of its core"
-    if foreign_share > FOREIGN_MOST:
-        yield f"others used {foreign_share:.0%} of a core"
-    if report["socket_drops"] or report["send_errors"]:
-        yield f"the generator lost {report['socket_drops'] + report['send_errors']} datagrams"
-    if report["offered"] < OFFERED_LEAST * load.offered_pps * seconds:
-        yield f"only {report['offered']} packets were offered"
-    if report["received"] < RECEIVED_LEAST * report["expected"]:
-        yield f"media were throttled or lost: {report['received']} of {report['expected']} received"
+@dataclass(frozen=True)
+class Strangers:
+    """Who sends junk: its process, and what it told at its end."""
+
+    pid: int
+    sent: int = 0
+    sent_bytes: int = 0
+    replies: int = 0
+    reply_bytes: int = 0
+    seconds: float = 0.0
+
+
+class Junk:
+    """Strangers' packets for a server's media port while the context lasts; see junk.rs."""
+
+    def __init__(self, address: str, pps: int, seed: int) -> None:
+        self._plan = {"target": address, "pps": pps, "network": "127.64.0.0", "seed": seed}
+        self.strangers = Strangers(0)
+
+    def __enter__(self) -> Junk:
+        # with the least priority: it must not keep publishers, on the same core, from sending in time
+        self._process = start("nice", "-n", "19", BINARY, "junk")
+        assert self._process.stdin is not None
+        print(json.dumps(self._plan), file=self._process.stdin, flush=True)
+        self.strangers = Strangers(self._process.pid)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        process = self._process
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            process.stdin.close()
+            told = process.stdout.read()
+            if process.wait(END_WITHIN_S) != 0:
+                raise RuntimeError(f"the junk ended with {process.returncode}")
+            self.strangers = replace(self.strangers, **json.loads(told))
+        finally:
+            end(process)

@@ -95,9 +95,13 @@ class Janus:
     version: str
 
 
-def usable() -> bool:
-    """Whether the package is there and we may make namespaces; else the comparison is left out."""
-    return shutil.which("janus") is not None and os.geteuid() == 0
+def unusable_because() -> str | None:
+    """Why there can be no comparison with it here; None if there can."""
+    if shutil.which("janus") is None:
+        return "janus is not installed: apt-get install janus"
+    if os.geteuid() != 0:
+        return "its network namespace needs root: run as root"
+    return None
 
 
 def version() -> str:

@@ -7,6 +7,7 @@ import Keyboard from '@lucide/svelte/icons/keyboard';
 import LayoutGrid from '@lucide/svelte/icons/layout-grid';
 import Maximize from '@lucide/svelte/icons/maximize';
 import MonitorUp from '@lucide/svelte/icons/monitor-up';
+import RadioTower from '@lucide/svelte/icons/radio-tower';
 import Settings from '@lucide/svelte/icons/settings-2';
 import UserRound from '@lucide/svelte/icons/user-round';
 import Users from '@lucide/svelte/icons/users';
@@ -15,6 +16,7 @@ import type { RoomSession } from '../lib/session/room-session.svelte';
 import type { RoomUi } from '../lib/session/room-ui.svelte';
 import type { MenuItem } from '../ui/Menu.svelte';
 import { REACTIONS } from './reactions';
+import { recordingItems } from './recording-items';
 
 function toggleFullScreen(): void {
   if (document.fullscreenElement) void document.exitFullscreen();
@@ -45,8 +47,10 @@ export function moreItems(session: RoomSession, ui: RoomUi, narrow: boolean, can
   ];
   return [
     ...(narrow ? squeezed : []),
+    ...recordingItems(session, ui),
     { label: t('room.settings'), icon: Settings, testid: 'settings-open', act: () => ui.open('settings') },
     { label: t('room.statistics'), icon: Activity, testid: 'statistics-menu', act: () => ui.open('statistics') },
+    { label: t('room.stream'), icon: RadioTower, testid: 'stream-open', act: () => ui.open('stream') },
     {
       label: t(ui.selfHidden ? 'room.showSelf' : 'room.hideSelf'),
       icon: UserRound,

@@ -9,6 +9,9 @@
 //! own; those of subscriber 0 are decrypted and compared byte by byte, the others counted.
 //!
 //! A figure of one run says little: compare two switches, or two commits, in turns on an idle machine.
+//!
+//! The publisher is policed as any client is (`engine::police`): below some 60 subscribers it sends more than 64 Mbit/s, and
+//! what is dropped of it reads as lost. Give `--fps` there.
 
 mod meeting;
 

@@ -165,7 +165,7 @@ impl Meeting {
     }
 
     fn join(&mut self) -> io::Result<()> {
-        self.plane.add_room(ROOM, 0);
+        self.plane.add_room(ROOM, 0, 0);
         let localhost = Ipv4Addr::LOCALHOST.into();
         let check = self.join_one(PUBLISHER, None, localhost)?;
         self.wait_connected(&[check])?;

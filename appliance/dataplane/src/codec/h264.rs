@@ -4,6 +4,7 @@ use super::FrameInfo;
 
 const IDR: u8 = 5;
 const SPS: u8 = 7;
+const AUD: u8 = 9;
 const STAP_A: u8 = 24;
 const STAP_B: u8 = 25;
 const FU_A: u8 = 28;
@@ -29,6 +30,15 @@ pub fn inspect_untrusted(payload: &[u8]) -> Option<FrameInfo> {
         switching_point: key_frame,
         ..FrameInfo::default()
     })
+}
+
+/// Whether the payload begins an access unit for sure: with a delimiter or an SPS (H.264 §7.4.1.2.3).
+pub fn starts_access_unit(payload: &[u8]) -> bool {
+    let first = match payload.first().map(|indicator| indicator & 0x1f) {
+        Some(STAP_A) => payload.get(3).map(|header| header & 0x1f),
+        other => other,
+    };
+    matches!(first, Some(SPS | AUD))
 }
 
 /// An SPS comes first in the key frames of every WebRTC encoder; a lone IDR counts for those that send the SPS apart.

@@ -85,26 +85,31 @@ fn av1_key_frames_begin_a_coded_video_sequence() {
 }
 
 #[test]
-fn dependency_descriptor_tells_layers_of_templates() {
-    // start, end, template 5, frame 0x0102; structure: offset 5, one decode target, layers S0T0, S0T1, S1T0, end.
-    let mut bits = String::from("11000101").to_owned() + "00000001" + "00000010";
-    bits += "10000"; // structure present, no customs
-    bits += "000101"; // offset 5
-    bits += "00000"; // one decode target
-    bits += "01"; // temporal + 1
-    bits += "10"; // spatial + 1
-    bits += "11"; // end
-    while !bits.len().is_multiple_of(8) {
-        bits.push('0');
-    }
-    let bytes: Vec<u8> =
-        (0..bits.len() / 8).map(|i| u8::from_str_radix(&bits[i * 8..i * 8 + 8], 2).expect("bits")).collect();
-    let read = DependencyDescriptor::parse_untrusted(&bytes).expect("well-formed");
-    let structure = read.structure.expect("attached");
-    assert_eq!((read.start_of_frame, read.end_of_frame, read.frame_number), (true, true, 0x0102));
-    assert_eq!([5, 6, 7, 8].map(|id| structure.of(id)), [Some((0, 0)), Some((0, 1)), Some((1, 0)), None]);
-    assert!(inspect_untrusted(Codec::Av1, &[0x10], Some(&bytes)).expect("well-formed").key_frame);
-    assert_eq!(DependencyDescriptor::parse_untrusted(&bytes[..4]), None);
+fn vp9_counters_are_shifted_in_the_width_that_they_have() {
+    let mut wide = [0xa8, 0xff, 0xfe, 0x35, 0xfe];
+    assert_eq!(counters(Codec::Vp9, &wide), Some((0x7ffe, 0xfe)));
+    assert_eq!(shift_counters(Codec::Vp9, &mut wide, 3, 4), Some((0x8001, 2)));
+    assert_eq!(counters(Codec::Vp9, &wide), Some((1, 2)));
+    let mut narrow = [0x98, 0x7f]; // flexible mode: no TL0PICIDX
+    assert_eq!(shift_counters(Codec::Vp9, &mut narrow, 2, 9), Some((0x81, 9)));
+    assert_eq!(narrow, [0x98, 0x01]);
+    assert_eq!(counters(Codec::Vp9, &[0x08, 0x00]), None, "no picture id");
+    assert_eq!(shift_counters(Codec::H264, &mut [0x65, 0x88], 1, 1), None);
+}
+
+#[test]
+fn descriptors_say_where_frames_of_av1_begin_and_end() {
+    let inspect =
+        |payload: &[u8], dd: &[u8]| inspect_untrusted(Codec::Av1, payload, Some(dd)).expect("well-formed");
+    let key = inspect(&[0x10], &[0x85, 1, 2, 0x80]);
+    assert_eq!(
+        (key.key_frame, key.starts_frame, key.ends_frame, key.number),
+        (true, true, false, Some(0x102))
+    );
+    let inside = inspect(&[0x18], &[0x05, 1, 2]);
+    assert!(!inside.key_frame, "N within a frame");
+    assert!(inspect(&[0x90], &[0x45, 1, 2]).ends_frame);
+    assert_eq!(inspect(&[0x18], &[0x85, 1]).number, None, "cut short");
 }
 
 #[test]
@@ -118,11 +123,9 @@ fn random_payloads_never_panic_and_rewrites_stay_inside() {
         let length = usize::from(next() % 24);
         let mut payload: Vec<u8> = (0..length).map(|_| next()).collect();
         let dd: Vec<u8> = (0..next() % 20).map(|_| next()).collect();
-        for codec in [Codec::Opus, Codec::Vp8, Codec::Vp9, Codec::H264, Codec::Av1, Codec::Other] {
+        for codec in [Codec::Opus, Codec::Red, Codec::Vp8, Codec::Vp9, Codec::H264, Codec::Av1, Codec::Other]
+        {
             let _ = inspect_untrusted(codec, &payload, Some(&dd));
-        }
-        if let Some(structure) = DependencyDescriptor::parse_untrusted(&dd).and_then(|d| d.structure) {
-            assert!((0..64).any(|id| structure.of(id).is_some()));
         }
         if let Some(descriptor) = vp8::Descriptor::parse_untrusted(&payload) {
             assert!(descriptor.length <= payload.len());

@@ -82,9 +82,9 @@ impl Descriptor {
             key_frame,
             starts_frame: self.starts_frame,
             temporal: self.temporal,
-            spatial: None,
             discardable: self.non_reference,
             switching_point: key_frame || self.layer_sync || self.temporal == Some(0),
+            ..FrameInfo::default()
         }
     }
 

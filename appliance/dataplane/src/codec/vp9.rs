@@ -1,4 +1,5 @@
-//! VP9 payload descriptor, RFC 9628 §4.2, as far as forwarding needs it.
+//! VP9 payload descriptor, RFC 9628 §4.2, as far as forwarding needs it: read, and its counters rewritten in place when a
+//! consumer changes its source.
 
 use super::FrameInfo;
 
@@ -25,6 +26,14 @@ pub struct Descriptor {
     pub not_reference_for_upper: bool,
     /// Running index of base-layer pictures (non-flexible mode).
     pub tl0_pic_idx: Option<u8>,
+    /// Whether the picture id takes 15 bits.
+    pub wide_picture_id: bool,
+    picture_id_at: usize,
+    tl0_at: usize,
+    /// Where the references (flexible mode) and the scalability structure begin, which forwarding does not read.
+    rest_at: usize,
+    flexible: bool,
+    structured: bool,
 }
 
 impl Descriptor {
@@ -42,11 +51,19 @@ impl Descriptor {
             inter_layer: false,
             not_reference_for_upper: flags & 0x01 != 0,
             tl0_pic_idx: None,
+            wide_picture_id: false,
+            picture_id_at: 0,
+            tl0_at: 0,
+            rest_at: 0,
+            flexible: flags & 0x10 != 0,
+            structured: flags & 0x02 != 0,
         };
         let mut at = 1;
         if flags & 0x80 != 0 {
             let &high = payload.get(at)?;
-            descriptor.picture_id = Some(if high & 0x80 != 0 {
+            descriptor.picture_id_at = at;
+            descriptor.wide_picture_id = high & 0x80 != 0;
+            descriptor.picture_id = Some(if descriptor.wide_picture_id {
                 at += 1;
                 u16::from_be_bytes([high & 0x7f, *payload.get(at)?])
             } else {
@@ -62,10 +79,42 @@ impl Descriptor {
             descriptor.inter_layer = layer & 1 != 0;
             at += 1;
             if flags & 0x10 == 0 {
+                descriptor.tl0_at = at;
                 descriptor.tl0_pic_idx = Some(*payload.get(at)?);
+                at += 1;
             }
         }
+        descriptor.rest_at = at;
         Some(descriptor)
+    }
+
+    /// What follows the whole descriptor in the payload that it was read from; None if the payload ends inside it.
+    pub fn payload_untrusted<'a>(&self, payload: &'a [u8]) -> Option<&'a [u8]> {
+        let mut at = self.rest_at;
+        if self.flexible && self.inter_picture {
+            // up to three P_DIFF, each of which says in N whether another follows
+            for _ in 0..3 {
+                at += 1;
+                if payload.get(at - 1)? & 1 == 0 {
+                    break;
+                }
+            }
+        }
+        if self.structured {
+            let &head = payload.get(at)?; // N_S, Y, G
+            at += 1;
+            if head & 0x10 != 0 {
+                at += 4 * (usize::from(head >> 5) + 1);
+            }
+            if head & 0x08 != 0 {
+                let &pictures = payload.get(at)?;
+                at += 1;
+                for _ in 0..pictures {
+                    at += 1 + usize::from(payload.get(at)? >> 2 & 3); // T, U, R
+                }
+            }
+        }
+        payload.get(at..)
     }
 
     /// Frame facts. A picture starts with the lowest spatial layer; without P that is where decoders can start.
@@ -75,10 +124,31 @@ impl Descriptor {
         FrameInfo {
             key_frame,
             starts_frame: self.starts_frame && lowest,
+            ends_frame: self.ends_frame,
             temporal: self.temporal,
             spatial: self.spatial,
             discardable: false,
+            // Of the picture's own temporal layer: RFC 9628 §4.2.1 speaks of the layers above, but libwebrtc's pictures
+            // (GofInfoVP9, up_switch) and other forwarders mean their own
             switching_point: key_frame || self.switching_up || self.temporal == Some(0),
+            inter_picture: self.inter_picture,
+            not_for_upper: self.not_reference_for_upper,
+            number: None,
+        }
+    }
+
+    /// Write other counters in place, in the width the sender chose; fields that the packet lacks stay away.
+    pub fn rewrite(&self, payload: &mut [u8], picture_id: u16, tl0_pic_idx: u8) {
+        if self.picture_id.is_some() {
+            if self.wide_picture_id {
+                let bytes = (picture_id & 0x7fff | 0x8000).to_be_bytes();
+                payload[self.picture_id_at..self.picture_id_at + 2].copy_from_slice(&bytes);
+            } else {
+                payload[self.picture_id_at] = picture_id as u8 & 0x7f;
+            }
+        }
+        if self.tl0_pic_idx.is_some() {
+            payload[self.tl0_at] = tl0_pic_idx;
         }
     }
 }

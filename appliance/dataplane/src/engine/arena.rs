@@ -21,6 +21,12 @@ impl<T> PartialEq for Key<T> {
     }
 }
 impl<T> Eq for Key<T> {}
+impl<T> Key<T> {
+    /// Its slot, to keep something about the object in a row of its own.
+    pub fn slot(self) -> usize {
+        self.0 as usize
+    }
+}
 impl<T> std::fmt::Debug for Key<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "#{}", self.0)

@@ -14,6 +14,7 @@ impl Engine {
     /// Applies one command. One that names an unknown id, or an id that is taken, changes nothing and is counted.
     pub fn handle_command(&mut self, now: Time, command: Command) {
         self.forward_all(); // what arrived before it is not touched by it
+        self.due.wake_all(); // a command may make anything due for anybody
         if self.try_command(now, command).is_none() {
             self.counters.unknown_ids += 1;
         }
@@ -21,7 +22,9 @@ impl Engine {
 
     fn try_command(&mut self, now: Time, command: Command) -> Option<()> {
         match command {
-            Command::AddRoom { room } => self.rooms.insert(room, Room::new(room)).map(drop),
+            Command::AddRoom { room, audio_last_n } => {
+                self.rooms.insert(room, Room::new(room, audio_last_n)).map(drop)
+            }
             Command::RemoveRoom { room } => {
                 let (_, room) = self.rooms.remove(room)?;
                 for session in room.sessions {
@@ -101,6 +104,7 @@ impl Engine {
                 producer.layers.iter_mut().for_each(|layer| layer.key_frames.ask());
                 Some(())
             }
+            Command::OpenTap { tap, producer, end } => self.open_tap(now, tap, producer, end),
         }
     }
 
@@ -118,7 +122,9 @@ impl Engine {
         let room_key = self.rooms.key(room)?;
         let ufrag = credentials.ufrag.clone();
         let key = self.sessions.insert(id, Session::new(id, room_key, credentials))?;
+        self.paced.reserve(self.sessions.len());
         self.ufrags.insert(ufrag, key);
+        self.due.wake(key);
         self.rooms.get_mut(room_key)?.sessions.push(key);
         Some(())
     }
@@ -170,6 +176,11 @@ impl Engine {
         let key = self.producers.insert(id, Producer::new(id, session_key, spec))?;
         let (producer, session) = (self.producers.get_mut(key)?, self.sessions.get_mut(session_key)?);
         session.producers.push(key);
+        if producer.speaker
+            && let Some(room) = self.rooms.get_mut(session.room)
+        {
+            room.last_n.set_present(id, true);
+        }
         for (index, (ssrc, rtx_ssrc)) in ssrcs.into_iter().enumerate().take(producer.layers.len()) {
             let layer = &mut producer.layers[index];
             let belongs = |rtx| SsrcUse { producer: key, layer: index as u8, rtx };
@@ -192,6 +203,8 @@ impl Engine {
             return Some(());
         }
         producer.muted = muted;
+        producer.taps.iter_mut().for_each(|tap| tap.mute(now, muted));
+        producer.ask_wishes_anew(now);
         for consumer in &producer.consumers {
             if let Some(consumer) = self.consumers.get_mut(*consumer) {
                 consumer.stop();
@@ -199,6 +212,9 @@ impl Engine {
         }
         if let Some(room) = self.sessions.get(producer.session).and_then(|s| self.rooms.get_mut(s.room)) {
             room.speakers.set_muted(id, muted);
+            if producer.speaker {
+                room.last_n.set_present(id, !muted);
+            }
         }
         self.choose_layers(now, key, true);
         Some(())
@@ -217,6 +233,7 @@ impl Engine {
             session.ssrcs.retain(|_, belongs| belongs.producer != key);
             if let Some(room) = self.rooms.get_mut(session.room) {
                 room.speakers.remove(id);
+                room.last_n.set_present(id, false);
             }
         }
         Some(())

@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use super::arena::Key;
-use super::bandwidth::allocation::Grant;
+use super::bandwidth::allocation::{Grant, Holds};
 use super::forward::Incoming;
-use super::producer::{Layer, Producer, Rate};
+use super::pacer::Queue;
+use super::producer::{Layer, Producer};
+use super::rate::Rate;
 use super::retransmit::Retransmissions;
+use super::scalability::Scalability;
+use super::selection::{Selection, Verdict};
 use super::sequence::{SequenceMap, Source};
 use super::session::Session;
 use super::timeline::translate;
-use crate::codec::{Codec, vp8};
+use crate::codec::{self, Codec};
 use crate::command::{ConsumerSpec, Kind};
 use crate::units::Time;
 
@@ -21,8 +25,20 @@ pub struct Output {
     pub timestamp: u32,
     /// When it went out.
     pub at: Time,
-    /// VP8 picture id and TL0PICIDX of it, if it was VP8.
+    /// Newest picture id and TL0PICIDX, if there was VP8 or VP9.
     pub picture: Option<(u16, u8)>,
+    /// Newest frame number of a dependency descriptor, if there was one.
+    pub frame_number: Option<u16>,
+}
+
+impl Output {
+    /// Newest frame number, with one that was sent.
+    pub fn newer_frame(&self, sent: Option<u16>) -> Option<u16> {
+        match (self.frame_number, sent) {
+            (Some(before), Some(sent)) if (sent.wrapping_sub(before) as i16) < 0 => Some(before),
+            (before, sent) => sent.or(before),
+        }
+    }
 }
 
 /// One receiving m-line.
@@ -42,17 +58,17 @@ pub struct Consumer {
     /// What the session's estimate allows.
     pub grant: Grant,
     /// It allows no more until then.
-    pub hold_until: Time,
+    pub holds: Holds,
     /// Highest layer wanted.
     pub wanted_layer: u8,
     /// Highest temporal layer wanted.
     pub wanted_temporal: u8,
-    /// Highest temporal layer sent; rises only where the stream allows it.
-    pub temporal: u8,
-    /// Layer that is being sent; None waits for a start.
+    /// SSRC that is being sent, by its index in the producer's layers; None waits for a start.
     pub current: Option<u8>,
-    /// Layer that it should be.
+    /// SSRC that it should be.
     pub target: u8,
+    /// The layers within it.
+    pub selection: Selection,
     /// `ConsumerStarted` is due with the next start.
     pub announce: bool,
     /// Sequence numbers and offsets.
@@ -61,6 +77,8 @@ pub struct Consumer {
     pub output: Option<Output>,
     /// Timestamp of the frame that the temporal filter left out last.
     pub left_out: Option<u32>,
+    /// What waits for the session's budget.
+    pub queue: Queue,
     /// Answers to NACKs.
     pub rtx: Retransmissions,
     /// RTP clock of the last packet.
@@ -97,17 +115,18 @@ impl Consumer {
             producer: None,
             paused: false,
             priority: DEFAULT_PRIORITY,
-            grant: Grant::UpTo(u8::MAX),
-            hold_until: Time(0),
+            grant: Grant::ALL,
+            holds: Holds::default(),
             wanted_layer: u8::MAX,
             wanted_temporal: 7,
-            temporal: 7,
             current: None,
             target: 0,
+            selection: Selection::default(),
             announce: false,
             map: SequenceMap::new(first),
             output: None,
             left_out: None,
+            queue: Queue::default(),
             rtx: Retransmissions::default(),
             clock_rate: 90_000,
             packets: 0,
@@ -119,7 +138,15 @@ impl Consumer {
         }
     }
 
-    /// Whether a packet of `layer` is of any use now; `key_frame`: a decoder can start at it.
+    /// Layer that is being sent, as the producer's layers are counted for the caller: SSRCs of simulcast, or spatial layers
+    /// of the only SSRC.
+    pub fn current_layer(&self, producer: Option<&Producer>) -> Option<u8> {
+        let current = self.current?;
+        let within = producer.and_then(Producer::svc).is_some_and(|(ssrc, _)| ssrc == current);
+        Some(if within { self.selection.spatial() } else { current })
+    }
+
+    /// Whether a packet of the SSRC `layer` is of any use now; `key_frame`: a decoder can start at it.
     pub fn wants(&self, layer: u8, key_frame: bool) -> bool {
         self.is_on()
             && (self.current == Some(layer) || (self.target == layer && (key_frame || self.is_audio())))
@@ -134,17 +161,35 @@ impl Consumer {
     pub fn allowed_layer(&self) -> u8 {
         match self.grant {
             Grant::Paused => 0,
-            Grant::UpTo(layer) => layer.min(self.wanted_layer),
+            Grant::UpTo { layer, .. } => layer.min(self.wanted_layer),
         }
     }
 
-    fn is_audio(&self) -> bool {
+    /// Highest temporal layer that is wanted and allowed. A layer that the link does not carry goes on with its fewest
+    /// frames until the lower one's key frame is here: with all of them, which the lower one may have, half a second of
+    /// twice what the link carries makes a queue of 200 ms.
+    pub fn allowed_temporal(&self) -> u8 {
+        match self.grant {
+            Grant::Paused => 0,
+            Grant::UpTo { layer, .. } if layer < self.wanted_layer && self.current > Some(layer) => 0,
+            Grant::UpTo { temporal, .. } => temporal.min(self.wanted_temporal),
+        }
+    }
+
+    /// Highest layer that somebody wants to see here, whatever the link carries.
+    pub fn wish(&self) -> Option<u8> {
+        (!self.paused).then_some(self.wanted_layer)
+    }
+
+    /// Whether it is sound.
+    pub fn is_audio(&self) -> bool {
         self.spec.kind == Kind::Audio
     }
 
-    /// Whether the consumer waits for a key frame of its target layer.
-    pub fn waits(&self) -> bool {
-        self.is_on() && self.producer.is_some() && self.current != Some(self.target)
+    /// Whether the consumer waits for a key frame of its target, whose inner layers are these.
+    pub fn waits(&self, layers: Option<&Scalability>) -> bool {
+        let starts = self.current == Some(self.target) || self.queue.starts(self.target);
+        self.is_on() && self.producer.is_some() && (!starts || self.selection.needs_key_frame(layers))
     }
 
     /// Packets sent since the last call, which comes with a receiver report.
@@ -154,9 +199,15 @@ impl Consumer {
         since
     }
 
-    /// Stops sending until a packet that a decoder can start at.
+    /// Whether a packet of `layer` may be of use once what waits before it has been sent.
+    pub fn may_want(&self, layer: u8) -> bool {
+        self.is_on() && (self.current == Some(layer) || self.target == layer)
+    }
+
+    /// Stops sending until a packet that a decoder can start at; what waits is given up.
     pub fn stop(&mut self) {
         self.current = None;
+        self.queue.clear();
     }
 
     /// Begins to send a source at `packet`: sequence numbers, time and picture ids go on where they were.
@@ -166,11 +217,13 @@ impl Consumer {
             layer: packet.layer,
             generation: packet.generation,
             timestamp_offset: self.timestamp_offset(now, packet, layers),
+            frame_offset: self.frame_offset(packet),
             ..self.picture_offsets(packet)
         };
         self.map.start(packet.seq, source);
         self.current = Some(packet.layer);
-        self.temporal = self.wanted_temporal;
+        self.selection.wanted_temporal = self.allowed_temporal();
+        self.selection.restart();
         self.left_out = None;
         self.next_report = now; // the receiver's idea of lip-sync is about the old source
     }
@@ -203,42 +256,37 @@ impl Consumer {
     }
 
     fn picture_offsets(&self, packet: &Incoming<'_>) -> Source {
-        let none = Source::default();
-        if packet.format.codec != Codec::Vp8 {
-            return none;
-        }
-        let (Some((picture, tl0)), Some(first)) =
-            (self.output.and_then(|o| o.picture), vp8::Descriptor::parse_untrusted(packet.view.payload()))
+        let first = codec::counters(packet.format.codec, packet.view.payload());
+        let (Some((picture, tl0)), Some((first, first_tl0))) = (self.output.and_then(|o| o.picture), first)
         else {
-            return none;
+            return Source::default();
         };
         Source {
-            picture_offset: first.picture_id.map_or(0, |p| picture.wrapping_add(1).wrapping_sub(p)),
-            tl0_offset: first.tl0_pic_idx.map_or(0, |t| tl0.wrapping_add(1).wrapping_sub(t)),
-            ..none
+            picture_offset: picture.wrapping_add(1).wrapping_sub(first),
+            tl0_offset: tl0.wrapping_add(1).wrapping_sub(first_tl0),
+            ..Source::default()
         }
     }
 
-    /// Whether the temporal filter leaves a packet out. It falls at once and rises where the stream allows it.
-    pub fn filters_out(&mut self, packet: &Incoming<'_>) -> bool {
-        if packet.format.codec != Codec::Vp8 {
-            return false;
+    fn frame_offset(&self, packet: &Incoming<'_>) -> u16 {
+        match (self.output.and_then(|o| o.frame_number), packet.frame.number) {
+            (Some(before), Some(first)) => before.wrapping_add(1).wrapping_sub(first),
+            _ => 0,
         }
-        self.temporal = self.temporal.min(self.wanted_temporal);
-        let Some(temporal) = packet.frame.temporal else { return false };
-        if packet.frame.key_frame {
-            self.temporal = self.wanted_temporal;
-        } else if temporal > self.temporal && temporal <= self.wanted_temporal && packet.frame.switching_point
-        {
-            self.temporal = temporal;
-        }
-        temporal > self.temporal
+    }
+
+    /// Whether the layer filter lets a packet through.
+    pub fn judge(&mut self, packet: &Incoming<'_>, layers: Option<&Scalability>) -> Verdict {
+        self.selection.wanted_temporal = self.allowed_temporal();
+        self.selection.judge(packet.format.codec, &packet.frame, packet.view.timestamp(), layers)
     }
 
     /// Leaves a packet out of the stream. True if it takes no number, false if a number waits for it.
     pub fn leave_out(&mut self, packet: &Incoming<'_>, filtered: bool) -> bool {
         let in_order = self.map.skip(packet.seq);
-        if in_order && filtered && self.left_out != Some(packet.view.timestamp()) {
+        // Picture ids of VP9 keep their gaps: pictures refer to each other by them (RFC 9628 §4.2, P_DIFF)
+        let vp8 = packet.format.codec == Codec::Vp8;
+        if in_order && filtered && vp8 && self.left_out != Some(packet.view.timestamp()) {
             self.left_out = Some(packet.view.timestamp());
             self.map.skip_picture();
         }

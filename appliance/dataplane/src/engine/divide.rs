@@ -5,9 +5,12 @@ use std::time::Duration;
 use super::Engine;
 use super::arena::Key;
 use super::bandwidth::Limit;
-use super::bandwidth::allocation::{self, Demand, Grant, HEADROOM, HOLD, Lowest, MAX_LAYERS, PAUSE_HOLD};
+use super::bandwidth::allocation::{
+    self, Demand, Grant, HEADROOM, HOLD, LayerRates, Lowest, MAX_LAYERS, SHORT_HOLD, STEPS, WHOLE,
+};
 use super::consumer::Consumer;
-use super::producer::{LAYER_SILENT, Producer};
+use super::producer::Producer;
+use super::rate::Parts;
 use super::session::{Division, Session};
 use crate::command::Kind;
 use crate::rtp::HeaderBuilder;
@@ -19,6 +22,12 @@ const CHANGE: f64 = 0.15;
 /// What layers of a source are taken for in their first second, lowest first: what browsers make of 720p in three layers
 /// (libwebrtc, simulcast.cc: 150, 500 and 2500 kbit/s).
 const UNMEASURED_BPS: [f64; 3] = [150e3, 500e3, 2.5e6];
+/// Below this a link that carries pictures gets speech without redundancy, whose 40 kbit/s are every other frame of a small
+/// picture there (measured in Chromium behind 300 kbit/s: 3 frames/s); with it again from the second on.
+const BARE_SOUND_BPS: f64 = 500e3;
+const BARE_SOUND_UNTIL_BPS: f64 = 600e3;
+/// Unless so much is lost, from which on sound is made up audibly.
+const REDUNDANCY_FROM: f64 = 0.02;
 /// RFC 3550 §5.1: the last octet counts the padding.
 const PADDING: usize = 255;
 /// Header with MID, send time and number, and the SRTP tag.
@@ -28,13 +37,18 @@ impl Engine {
     /// Divides a session's estimate when that is due, and sends padding while it is probed.
     pub(super) fn tick_bandwidth(&mut self, now: Time, key: Key<Session>) {
         let Some(session) = self.sessions.get(key) else { return };
-        if now >= session.division.due || has_changed(session.division.limit, limit(session, now)) {
+        let limit = limit(session, now);
+        if now >= session.division.due || has_changed(session.division.limit, limit) {
             self.divide(now, key);
         }
         let Some(session) = self.sessions.get_mut(key) else { return };
+        let paced = session.bandwidth.has_feedback() && session.bandwidth.has_shown_its_limit();
+        let room = session.bandwidth.room();
+        session.pacer.set_estimate(now, limit.bps().filter(|_| paced), room);
         let padding = session.bandwidth.tick(now);
         if padding > 0 {
-            self.pad(now, key, padding);
+            let sent = self.send_in_place_of_padding(now, key, padding);
+            self.pad(now, key, padding.saturating_sub(sent));
         }
         if let Some(session) = self.sessions.get_mut(key) {
             session.bandwidth.end_turn(now);
@@ -44,9 +58,10 @@ impl Engine {
     /// Whoever gets a producer divides anew soon: its layers have changed.
     pub(super) fn divide_for(&mut self, key: Key<Producer>, now: Time) {
         for consumer in self.producers.get(key).iter().flat_map(|p| &p.consumers) {
-            let session = self.consumers.get(*consumer).and_then(|c| self.sessions.get_mut(c.session));
-            if let Some(session) = session {
+            let Some(key) = self.consumers.get(*consumer).map(|c| c.session) else { continue };
+            if let Some(session) = self.sessions.get_mut(key) {
                 session.division.due = now;
+                self.due.wake(key);
             }
         }
     }
@@ -55,6 +70,7 @@ impl Engine {
     pub(super) fn divide(&mut self, now: Time, key: Key<Session>) {
         let Some(session) = self.sessions.get(key) else { return };
         let limit = limit(session, now);
+        let overhead = session.overhead();
         let mut demands = std::mem::take(&mut self.demand_scratch);
         demands.clear();
         let mut sound = 0.0;
@@ -65,8 +81,8 @@ impl Engine {
             };
             let Some(consumer) = self.consumers.get_mut(consumer_key) else { continue };
             match consumer.spec.kind {
-                Kind::Audio => sound += consumer.rate.cost_bps(now).unwrap_or(0.0),
-                Kind::Video => match self.demand(now, consumer_key, index) {
+                Kind::Audio => sound += consumer.rate.cost_bps(now, overhead).unwrap_or(0.0),
+                Kind::Video => match self.demand(now, consumer_key, index, overhead) {
                     Some(demand) => demands.push(demand),
                     // nothing flows yet, or any more: it begins low, unless there is no limit
                     None => self.begin_low(consumer_key, limit),
@@ -80,7 +96,7 @@ impl Engine {
             Limit::Known(bps) => (bps, false),
         };
         let given: f64 = if limit == Limit::None {
-            demands.iter_mut().for_each(|d| d.grant = Grant::UpTo(u8::MAX));
+            demands.iter_mut().for_each(|d| d.grant = Grant::ALL);
             demands.iter().filter_map(Demand::best).map(|(_, bps)| bps).sum()
         } else {
             let overloaded = self.sessions.get(key).is_some_and(|s| s.bandwidth.is_overloaded(now));
@@ -92,7 +108,11 @@ impl Engine {
             allocation::allocate(now, (bps - sound).max(0.0), &mut demands, lowest)
         };
         if let Some(session) = self.sessions.get_mut(key) {
-            session.division = Division { due: now + EACH, limit, allocated_bps: sound + given };
+            let bare_sound = !demands.is_empty()
+                && matches!(limit, Limit::Known(_))
+                && bps < if session.division.bare_sound { BARE_SOUND_UNTIL_BPS } else { BARE_SOUND_BPS }
+                && session.downlink.share(now) < REDUNDANCY_FROM;
+            session.division = Division { due: now + EACH, limit, allocated_bps: sound + given, bare_sound };
             session.bandwidth.set_wanted(now, sound + wanted);
         }
         for demand in &demands {
@@ -101,34 +121,37 @@ impl Engine {
         self.demand_scratch = demands;
     }
 
-    /// What a consumer wants; None where nothing flows or nothing is wanted.
-    fn demand(&mut self, now: Time, key: Key<Consumer>, index: usize) -> Option<Demand> {
+    /// What a consumer wants, each packet with so much overhead; None where nothing flows or nothing is wanted.
+    fn demand(&mut self, now: Time, key: Key<Consumer>, index: usize, overhead: usize) -> Option<Demand> {
         let consumer = self.consumers.get(key)?;
         let producer = self.producers.get_mut(consumer.producer?).filter(|p| !p.muted)?;
         if consumer.paused {
             return None;
         }
         let top = usize::from(producer.choose_layer(now, consumer.wanted_layer));
-        let mut rates = [None; MAX_LAYERS];
-        for (i, (layer, rate)) in producer.layers.iter_mut().zip(&mut rates).enumerate().take(top + 1) {
-            if layer.flowing(now, LAYER_SILENT) {
+        let mut rates = [[None; STEPS]; MAX_LAYERS];
+        let temporal = usize::from(consumer.wanted_temporal);
+        for (i, rates) in rates.iter_mut().enumerate().take(top + 1) {
+            if producer.layer_flows(now, i)
+                && let Some((bps, parts)) = producer.layer_cost(now, i, overhead)
+            {
                 let unmeasured = UNMEASURED_BPS[i.min(UNMEASURED_BPS.len() - 1)];
-                *rate = Some(layer.rate.cost_bps(now).unwrap_or(unmeasured));
+                *rates = steps(parts, temporal, bps.unwrap_or(unmeasured));
             }
         }
-        rates.iter().any(Option::is_some).then_some(Demand {
+        rates.iter().any(|rates| rates[WHOLE].is_some()).then_some(Demand {
             consumer: index,
             priority: consumer.priority,
             rates,
             before: consumer.grant,
-            hold_until: consumer.hold_until,
+            holds: consumer.holds,
             grant: Grant::Paused,
         })
     }
 
     fn begin_low(&mut self, key: Key<Consumer>, limit: Limit) {
         if let Some(consumer) = self.consumers.get_mut(key) {
-            consumer.grant = Grant::UpTo(if limit == Limit::None { u8::MAX } else { 0 });
+            consumer.grant = if limit == Limit::None { Grant::ALL } else { Grant::whole(0) };
         }
     }
 
@@ -145,10 +168,17 @@ impl Engine {
         match (before, demand.grant) {
             (_, Grant::Paused) => {
                 consumer.stop();
-                consumer.hold_until = now + PAUSE_HOLD;
+                consumer.holds.frames = now + SHORT_HOLD;
             }
-            (Grant::UpTo(had), Grant::UpTo(has)) if has < had.min(best) && !starting => {
-                consumer.hold_until = now + HOLD;
+            (Grant::UpTo { layer: had, temporal: before }, Grant::UpTo { layer: has, temporal })
+                if !starting =>
+            {
+                if has < had.min(best) {
+                    consumer.holds.layers = now + HOLD;
+                }
+                if has < had.min(best) || (has == had && temporal < before) {
+                    consumer.holds.frames = now + SHORT_HOLD;
+                }
             }
             _ => {}
         }
@@ -175,8 +205,18 @@ impl Engine {
             };
             sent += written;
         }
-        consumer.bytes += sent as u64;
     }
+}
+
+/// What a layer costs with all temporal layers that are wanted and with fewer.
+fn steps(parts: &Parts, wanted: usize, bps: f64) -> LayerRates {
+    let top = parts.top().min(wanted);
+    let mut rates = [None; STEPS];
+    for (temporal, rate) in rates.iter_mut().enumerate().take(top) {
+        *rate = Some(bps * parts.share(temporal));
+    }
+    rates[WHOLE] = Some(bps * parts.share(top));
+    rates
 }
 
 fn pad_one(
@@ -220,10 +260,11 @@ fn pad_one(
         keys.tx.protect_rtp(buffer, len + PADDING).ok()
     })?;
     session.transport_seq = transport_seq;
-    session.bandwidth.on_sent(now, transport_seq, bytes);
+    session.bandwidth.on_sent(now, transport_seq, bytes + path.overhead());
     session.counters.packets_out += 1;
     session.counters.bytes_out += bytes as u64;
-    Some(bytes)
+    consumer.bytes += bytes as u64;
+    Some(bytes + path.overhead())
 }
 
 /// The limit of a session, if its receiver can report at all.

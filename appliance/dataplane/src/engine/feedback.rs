@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::arena::Key;
 use super::consumer::Consumer;
+use super::due::CALM;
 use super::outbox::Outbox;
-use super::producer::{Producer, STALLED};
+use super::producer::{Layer, Producer, STALLED};
 use super::session::Session;
 use super::timeline::{middle, to_ticks};
 use super::{Engine, OWN_SSRC};
@@ -14,8 +15,6 @@ use crate::rtcp::{self, ReportBlock};
 use crate::srtp::RTCP_OVERHEAD;
 use crate::units::Time;
 
-/// Transport-wide feedback to publishers (MEDIA-NOTES §3: every 100 ms).
-const FEEDBACK: Duration = Duration::from_millis(100);
 /// Receiver and sender reports: each second, so that lip-sync and loss are known soon (RFC 3550 §6.2 asks for less).
 const REPORTS: Duration = Duration::from_millis(1000);
 /// Plaintext bytes of one RTCP datagram: the IPv6 minimum MTU less headers and SRTCP.
@@ -27,34 +26,56 @@ const MAX_BLOCKS: usize = 31;
 
 impl Engine {
     pub(super) fn tick_sessions(&mut self, now: Time) {
-        for slot in 0..self.sessions.slots() {
-            let Some(key) = self.sessions.key_at(slot) else { continue };
-            self.check_consent(now, key);
-            let Some(session) = self.sessions.get(key) else { continue };
-            if session.keys.is_none() || session.paths.selected().is_none() {
-                continue;
+        let mut from = 0;
+        while let Some(slot) = self.due.take(now, from) {
+            if let Some(key) = self.sessions.key_at(slot) {
+                let next = self.tick_session(now, key);
+                self.due.set(slot, next);
             }
-            self.tick_bandwidth(now, key);
-            self.requests(now, key);
-            self.transport_feedback(now, key);
-            let Some(session) = self.sessions.get_mut(key) else { continue };
-            if now >= session.next_report {
-                session.next_report = now + REPORTS;
-                self.receiver_reports(now, key);
+            from = slot + 1;
+        }
+        self.due.settle();
+    }
+
+    /// Does what is due for a session; when to look at it next.
+    fn tick_session(&mut self, now: Time, key: Key<Session>) -> Time {
+        self.check_consent(now, key);
+        let next = now + CALM;
+        let Some(session) = self.sessions.get(key) else { return next };
+        if session.keys.is_none() || session.paths.selected().is_none() {
+            return next;
+        }
+        self.tick_bandwidth(now, key);
+        let asking = self.requests(now, key);
+        self.transport_feedback(now, key);
+        let Some(session) = self.sessions.get_mut(key) else { return next };
+        if now >= session.next_report {
+            session.next_report = now + REPORTS;
+            self.receiver_reports(now, key);
+        }
+        self.sender_reports(now, key);
+        match self.sessions.get(key) {
+            Some(session) if asking || session.bandwidth.is_probing() => now,
+            Some(session) if session.arrivals.as_ref().is_some_and(|log| log.has_pending()) => {
+                next.min(session.next_feedback)
             }
-            self.sender_reports(now, key);
+            _ => next,
         }
     }
 
-    /// NACKs and PLIs of everything that a session publishes.
-    fn requests(&mut self, now: Time, key: Key<Session>) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
-        let rtt = session.rtt_or_default();
+    /// NACKs and PLIs of everything that a session publishes. Whether there may be more with the next tick.
+    fn requests(&mut self, now: Time, key: Key<Session>) -> bool {
+        let Some(session) = self.sessions.get_mut(key) else { return false };
+        let rtt = session.round_trip.or_guess();
+        let mut asking = false;
         for index in 0..session.producers.len() {
             let Some(producer) = self.producers.get_mut(session.producers[index]) else { continue };
             for layer in &mut producer.layers {
                 let Some(ssrc) = layer.ssrc else { continue };
-                if layer.losses.missing() > 0 && layer.last_packet.is_some_and(|last| now - last < STALLED) {
+                if !layer.flowing(now, STALLED) {
+                    continue; // it gets its requests when it does
+                }
+                if layer.losses.missing() > 0 {
                     layer.losses.due_nacks(now, rtt, &mut self.nack_scratch);
                     for lost in self.nack_scratch.chunks(NACK_CHUNK) {
                         session.counters.nacks_sent += 1;
@@ -63,16 +84,18 @@ impl Engine {
                         });
                     }
                 }
-                if layer.losses.take_needs_key_frame() && !producer.consumers.is_empty() {
+                let watched = !producer.consumers.is_empty() || !producer.taps.is_empty();
+                if layer.losses.take_needs_key_frame() && watched {
                     layer.key_frames.ask();
                 }
-                // a layer that does not flow gets its request when it does
-                if layer.flowing(now, STALLED) && layer.key_frames.due(now) {
+                if layer.key_frames.due(now) {
                     session.counters.plis_sent += 1;
                     send_rtcp(session, &mut self.outbox, |out| rtcp::pli(out, OWN_SSRC, ssrc).ok());
                 }
+                asking |= layer.losses.has_requests() || layer.key_frames.is_wanted();
             }
         }
+        asking
     }
 
     fn transport_feedback(&mut self, now: Time, key: Key<Session>) {
@@ -80,10 +103,10 @@ impl Engine {
         if now < session.next_feedback || session.arrivals.as_ref().is_none_or(|log| !log.has_pending()) {
             return;
         }
-        session.next_feedback = now + FEEDBACK;
+        session.next_feedback = now + session.feedback_interval.after(now, session.counters.bytes_in);
         let Some(mut log) = session.arrivals.take() else { return };
         let ssrc = session.feedback_ssrc;
-        // 8 packets tell 2320 arrivals, 100 ms of 23 kpps; a sender above that is told the rest next time
+        // 8 packets tell 2320 arrivals, 50 ms of 46 kpps; a sender above that is told the rest next time
         for _ in 0..8 {
             if !log.has_pending() {
                 break;
@@ -177,13 +200,15 @@ impl Engine {
         for slot in 0..self.producers.slots() {
             let Some(key) = self.producers.key_at(slot) else { continue };
             let Some(producer) = self.producers.get_mut(key) else { continue };
-            if producer.started && producer.last_packet().is_none_or(|last| now - last >= STALLED) {
+            producer.layers.iter_mut().for_each(|layer| layer.cache.tidy(now));
+            if producer.started && producer.is_stalled(now) {
                 producer.started = false;
                 if !producer.muted {
                     self.events.push(Event::ProducerStalled { producer: producer.id });
                 }
             }
             self.choose_layers(now, key, true);
+            self.tick_taps(now, key);
         }
     }
 
@@ -194,19 +219,32 @@ impl Engine {
         if producer.muted {
             return;
         }
-        let mut waiting = 0u64;
+        let (mut waiting, mut wanted) = (0u64, producer.tap_wish());
         for consumer in &producer.consumers {
             let Some(consumer) = self.consumers.get_mut(*consumer) else { continue };
-            consumer.target = producer.choose_layer(now, consumer.allowed_layer());
-            let sends = ask && self.sessions.get(consumer.session).is_some_and(|s| s.keys.is_some());
-            if sends && consumer.waits() {
+            let layer = producer.choose_layer(now, consumer.allowed_layer());
+            (consumer.target, consumer.selection.wanted_spatial) = producer.place_of(layer);
+            consumer.selection.wanted_temporal = consumer.allowed_temporal();
+            let session = self.sessions.get(consumer.session);
+            if session.is_some_and(|s| !s.is_lost()) {
+                wanted = wanted.max(consumer.wish());
+            }
+            let inner = producer.layers.get(usize::from(consumer.target)).and_then(Layer::inner);
+            let sends = ask && session.is_some_and(|s| s.keys.is_some());
+            if sends && consumer.waits(inner) {
                 waiting |= 1 << consumer.target.min(63);
             }
         }
         for (index, layer) in producer.layers.iter_mut().enumerate() {
             if producer.kind == crate::command::Kind::Video && waiting & (1 << index.min(63)) != 0 {
                 layer.key_frames.want();
+                self.due.wake(producer.session);
             }
+        }
+        if producer.kind == crate::command::Kind::Video
+            && let Some(layers) = producer.want(now, wanted)
+        {
+            self.events.push(Event::ProducerLayersWanted { producer: producer.id, layers });
         }
     }
 }

@@ -15,7 +15,8 @@ pub struct FormatId(u16);
 pub struct PayloadSpec {
     /// RTP payload type, 0..=127.
     pub payload_type: u8,
-    /// "opus", "vp8", "h264/42e01f/1" …: equal strings may be forwarded to each other.
+    /// "opus", "vp8", "h264/42e01f/1" …: equal strings may be forwarded to each other. "red/opus" (RFC 2198) carries
+    /// blocks of what stands behind the stroke, which may be taken out of it.
     pub format: String,
     /// RTP clock in Hz.
     pub clock_rate: u32,
@@ -48,12 +49,11 @@ pub struct ExtensionIds {
 
 impl ExtensionIds {
     /// (theirs, ours) of every extension that is forwarded as it came.
-    pub fn copied(&self, ours: &ExtensionIds) -> [(u8, u8); 4] {
+    pub fn copied(&self, ours: &ExtensionIds) -> [(u8, u8); 3] {
         [
             (self.audio_level, ours.audio_level),
             (self.playout_delay, ours.playout_delay),
             (self.video_orientation, ours.video_orientation),
-            (self.dependency_descriptor, ours.dependency_descriptor),
         ]
     }
 }
@@ -93,6 +93,8 @@ pub enum PayloadKind {
 pub struct MediaFormat {
     /// Which format.
     pub format: FormatId,
+    /// What its blocks are, if it is RED.
+    pub blocks: Option<FormatId>,
     /// How its payload is looked into.
     pub codec: Codec,
     /// RTP clock in Hz.
@@ -123,6 +125,7 @@ impl PayloadTable {
             let Some(format) = names.intern(&spec.format) else { continue };
             let media = MediaFormat {
                 format,
+                blocks: spec.format.strip_prefix("red/").and_then(|blocks| names.intern(blocks)),
                 codec: Codec::from_format(&spec.format),
                 clock_rate: spec.clock_rate.max(1),
                 payload_type: spec.payload_type & 0x7f,

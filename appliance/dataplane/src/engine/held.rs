@@ -12,10 +12,14 @@ use std::time::Duration;
 
 use super::Engine;
 use super::arena::Key;
+use super::consumer::Consumer;
 use super::formats::{ExtensionIds, MediaFormat};
 use super::forward::{self, Incoming, Offer};
 use super::ingress::replay;
+use super::outbox::Outbox;
+use super::pacing::waits;
 use super::producer::Producer;
+use super::session::Session;
 use crate::codec::FrameInfo;
 use crate::command::Kind;
 use crate::event::Event;
@@ -141,6 +145,28 @@ impl Held {
     }
 }
 
+/// Offers a packet to a consumer. True, and the caller is told, if its layer begins with it.
+pub(super) fn deliver(
+    now: Time,
+    packet: &Incoming<'_>,
+    producer: &Producer,
+    consumer: &mut Consumer,
+    session: &mut Session,
+    outbox: &mut Outbox,
+    events: &mut Vec<Event>,
+) -> bool {
+    if forward::offer(now, packet, &producer.layers, consumer, session, outbox) != Offer::Started {
+        return false;
+    }
+    if std::mem::take(&mut consumer.announce) {
+        let layer = consumer.current_layer(Some(producer)).unwrap_or(packet.layer);
+        let producer = producer.id;
+        events.push(Event::ConsumerStarted { consumer: consumer.id, producer, layer });
+    }
+    replay(now, packet, producer, consumer, session, outbox);
+    true
+}
+
 impl Engine {
     /// Forwards held packets that are due at `now`, until the outbox has `room` bytes or more; true while others are
     /// due. Nothing but this and reading the outbox may happen before it returned false.
@@ -160,7 +186,7 @@ impl Engine {
 
     /// Forwards the first packets of a producer to its consumers. False if the outbox was full before the last of them.
     fn forward_group(&mut self, key: Key<Producer>, room: usize) -> bool {
-        let Self { held, producers, consumers, sessions, outbox, events, .. } = self;
+        let Self { held, producers, consumers, sessions, outbox, events, due, paced, .. } = self;
         let mut group: [Option<(Time, Incoming<'_>)>; GROUP] = [const { None }; GROUP];
         let mut count = 0;
         for packet in held.packets.iter().filter(|p| p.key == key).take(GROUP) {
@@ -179,15 +205,11 @@ impl Engine {
             };
             let Some(session) = sessions.get_mut(consumer.session) else { continue };
             for (at, packet) in group[..count].iter().flatten() {
-                let offer = forward::offer(*at, packet, &producer.layers, consumer, session, outbox);
-                if offer != Offer::Started {
-                    continue;
+                if !waits(*at, packet, consumer, session, paced)
+                    && deliver(*at, packet, producer, consumer, session, outbox, events)
+                {
+                    due.wake(consumer.session); // a sender report
                 }
-                if std::mem::take(&mut consumer.announce) {
-                    let (producer, layer) = (producer.id, packet.layer);
-                    events.push(Event::ConsumerStarted { consumer: consumer.id, producer, layer });
-                }
-                replay(*at, packet, producer, consumer, session, outbox);
             }
         }
         held.remove(key, count);

@@ -4,13 +4,16 @@ use std::net::SocketAddr;
 
 use super::Engine;
 use super::arena::Key;
+use super::bandwidth::allocation::Holds;
 use super::path::{CONSENT_US, Change, Path};
 use super::session::Session;
 use crate::event::Event;
 use crate::stun::{self, Message, StunError, attribute};
 use crate::units::Time;
 
-/// Longest answer: an error of ours with its reason and unknown attributes, signed.
+/// Longest answer: an error of ours with its reason and unknown attributes, signed. An answer that would be longer than
+/// the request is not sent, so that we are nobody's amplifier, not even for whom knows a password: a check holds PRIORITY
+/// and a role (RFC 8445 §7.1.1) and is longer than any answer to it.
 const MAX_REPLY: usize = 128;
 
 impl Engine {
@@ -38,9 +41,10 @@ impl Engine {
         if !request.verify(datagram, password.as_bytes()) {
             return false;
         }
+        let most = MAX_REPLY.min(datagram.len());
         if request.ice_controlled.is_some() {
             // RFC 8445 §7.3.1.1: a lite agent is always controlled, so the peer must switch
-            self.outbox.push_with(path, MAX_REPLY, |out| {
+            self.outbox.push_with(path, most, |out| {
                 let (id, password) = (&request.transaction_id, Some(password.as_bytes()));
                 stun::write_error(out, id, 487, "Role Conflict", &[], password).ok()
             });
@@ -48,7 +52,7 @@ impl Engine {
         }
         let (id, mapped): (_, SocketAddr) = (&request.transaction_id, path.remote());
         self.outbox
-            .push_with(path, MAX_REPLY, |out| stun::write_success(out, id, mapped, password.as_bytes()).ok());
+            .push_with(path, most, |out| stun::write_success(out, id, mapped, password.as_bytes()).ok());
         let renewed = request.local_ufrag() == session.credentials.ufrag;
         // checks with the credentials from before a restart keep the old path alive and move nothing
         let nominated = request.use_candidate && (renewed || session.previous.is_none());
@@ -84,10 +88,29 @@ impl Engine {
             Change::Connected(path) => {
                 let (session, address, tcp) = (session.id, path.remote().to_string(), path.is_tcp());
                 self.events.push(Event::SessionConnected { session, address, tcp });
+                self.due.wake(key);
                 self.restart_consumers(key);
+                self.begin_link(key);
             }
-            Change::Moved(path) => self.events.push(super::path_changed(session.id, path)),
+            Change::Moved(path) => {
+                self.events.push(super::path_changed(session.id, path));
+                self.begin_link(key);
+            }
         }
+    }
+
+    /// Packets take another path from now on: what was found out about the one before says nothing about it.
+    pub(super) fn begin_link(&mut self, key: Key<Session>) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.bandwidth.restart();
+        session.round_trip = Default::default();
+        session.division.due = Time(0);
+        for consumer in &session.consumers {
+            if let Some(consumer) = self.consumers.get_mut(*consumer) {
+                consumer.holds = Holds::default();
+            }
+        }
+        self.due.wake(key);
     }
 
     fn answer_unknown(&mut self, path: Path, datagram: &[u8], id: &[u8; 12], unknown: &[u16]) -> bool {
@@ -105,7 +128,7 @@ impl Engine {
             return false;
         }
         // RFC 8489 §6.3.1
-        self.outbox.push_with(path, MAX_REPLY, |out| {
+        self.outbox.push_with(path, MAX_REPLY.min(datagram.len()), |out| {
             stun::write_error(out, id, 420, "Unknown Attribute", unknown, Some(password)).ok()
         });
         true

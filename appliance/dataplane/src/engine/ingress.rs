@@ -7,6 +7,7 @@ use super::formats::{ExtensionIds, MediaFormat, PayloadKind};
 use super::forward::{self, Incoming};
 use super::producer::Producer;
 use super::session::{MAX_SSRCS, Session, SsrcUse};
+use super::taps::Tapped;
 use crate::codec;
 use crate::command::Kind;
 use crate::event::Event;
@@ -31,6 +32,9 @@ impl Engine {
             && let Some(&[high, low]) = view.extension(ids.transport_cc)
         {
             let log = session.arrivals.get_or_insert_with(|| Box::new(ArrivalLog::new()));
+            if !log.has_pending() && now >= session.next_feedback {
+                self.due.wake(key);
+            }
             log.on_packet(now, u16::from_be_bytes([high, low]));
             session.feedback_ssrc = view.ssrc();
         }
@@ -125,7 +129,7 @@ impl Engine {
     ) {
         let Ok(view) = RtpView::parse_untrusted(packet) else { return };
         let (Some(producer), Some(session)) =
-            (self.producers.get_mut(belongs.producer), self.sessions.get(key))
+            (self.producers.get_mut(belongs.producer), self.sessions.get_mut(key))
         else {
             return;
         };
@@ -139,6 +143,11 @@ impl Engine {
         let (arrival, seq) = layer.losses.on_packet(now, view.sequence());
         if arrival == Arrival::Duplicate {
             return;
+        }
+        // where there is RTX, what comes by itself was overtaken, not asked for
+        let answers = arrival == Arrival::Recovered && (repaired || format.rtx_payload_type.is_none());
+        if let Some(took) = layer.losses.take_answered_in().filter(|_| answers) {
+            session.round_trip.on_answer(now, took);
         }
         if before.is_some_and(|before| seq > before + MAX_JUMP) {
             layer.generation += 1;
@@ -158,16 +167,21 @@ impl Engine {
         }
         layer.rate.add(packet.len());
         layer.last_packet = Some(now);
-        let descriptor = (extensions.dependency_descriptor != 0)
-            .then(|| view.extension(extensions.dependency_descriptor))
-            .flatten();
-        let Some(frame) = frame_of(&format, &view, descriptor) else {
+        let Some(mut frame) = frame_of(&format, &view, &extensions) else {
             self.counters.junk += 1;
             return;
         };
+        layer.describe(now, descriptor_of(&view, &extensions), &mut frame, packet.len());
+        layer.parts.add(frame.temporal, packet.len());
+        if began || layer.losses.has_requests() {
+            self.due.wake(key);
+        }
         if frame.key_frame && producer.kind == Kind::Video {
             layer.key_frames.satisfied();
-            layer.losses.forget_before(seq);
+            // not at a slice of H.264, whose parameter sets may be what is missing
+            if codec::begins_for_sure(format.codec, view.payload()) {
+                layer.losses.forget_before(seq);
+            }
         }
         if producer.kind == Kind::Video {
             layer.cache.insert(now, seq, packet);
@@ -176,23 +190,40 @@ impl Engine {
             producer.started = true;
             self.events.push(Event::ProducerStarted { producer: producer.id });
         }
+        let mut admitted = true;
         if producer.speaker
             && !producer.muted
-            && extensions.audio_level != 0
-            && let Some(&level) = view.extension(extensions.audio_level).and_then(<[u8]>::first)
             && let Some(room) = self.rooms.get_mut(session.room)
         {
+            let level =
+                (extensions.audio_level != 0).then(|| view.extension(extensions.audio_level)).flatten();
             // RFC 6464 §3: V flag, then the level in −dBov
-            room.speakers.on_level(now, producer.id, level & 0x7f);
+            let level = level.and_then(<[u8]>::first).map(|level| level & 0x7f);
+            admitted = room.hear(now, producer.id, level);
+        }
+        let before = std::mem::replace(&mut producer.admitted, admitted);
+        if admitted && !before {
+            // a talk spurt (RFC 3551 §4.1) goes on where the last one ended: what was left out took no numbers
+            for consumer in &producer.consumers {
+                if let Some(consumer) = self.consumers.get_mut(*consumer) {
+                    consumer.stop();
+                }
+            }
         }
         let (generation, highest) = (layer.generation, layer.highest.unwrap_or(seq));
         let (id, kind, muted) = (producer.id, producer.kind, producer.muted);
+        if !producer.taps.is_empty() {
+            let packet = Tapped { layer: belongs.layer, generation, seq, key: frame.key_frame, view, format };
+            if producer.feed_taps(now, &packet, &session.payloads, &extensions) {
+                self.due.wake(key);
+            }
+        }
         if began {
             self.forward_all();
             self.divide_for(belongs.producer, now);
             self.choose_layers(now, belongs.producer, false); // the packet itself may be the key frame
         }
-        if muted {
+        if muted || !admitted {
             return;
         }
         let layer = belongs.layer;
@@ -216,18 +247,27 @@ pub(super) fn replay(
         let Some(view) = layer.cache.get(now, seq).and_then(|p| RtpView::parse_untrusted(p).ok()) else {
             continue;
         };
-        let Some(frame) = frame_of(&first.format, &view, None) else { continue };
+        let Some(frame) = frame_of(&first.format, &view, &first.extensions) else { continue };
         let packet = Incoming { view, seq, frame, ..*first };
         forward::offer(now, &packet, &producer.layers, consumer, session, outbox);
     }
 }
 
-/// What a payload says; a packet without payload says nothing.
-fn frame_of(format: &MediaFormat, view: &RtpView<'_>, descriptor: Option<&[u8]>) -> Option<codec::FrameInfo> {
+/// What a packet says of its frame; one without payload says nothing.
+pub(super) fn frame_of(
+    format: &MediaFormat,
+    view: &RtpView<'_>,
+    extensions: &ExtensionIds,
+) -> Option<codec::FrameInfo> {
     if view.payload().is_empty() {
         return Some(codec::FrameInfo::default());
     }
-    codec::inspect_untrusted(format.codec, view.payload(), descriptor)
+    codec::inspect_untrusted(format.codec, view.payload(), descriptor_of(view, extensions))
+}
+
+fn descriptor_of<'a>(view: &RtpView<'a>, extensions: &ExtensionIds) -> Option<&'a [u8]> {
+    let id = extensions.dependency_descriptor;
+    if id == 0 || view.payload().is_empty() { None } else { view.extension(id) }
 }
 
 /// Turns a retransmission into the packet it repeats (RFC 4588 §4), in place: the header moves over the original

@@ -9,12 +9,15 @@
 //! datagram ─ demux (RFC 7983) ┬ STUN ── ice        who may send from where
 //!                             ├ DTLS ── to the caller, from validated paths only
 //!                             └ RTP/RTCP, decrypted
-//!                                  ├ ingress ── producer, layer ── held ── forward ── consumers' sessions ── outbox
+//!                                  ├ ingress ── producer, layer ── held ─┬─ forward ── consumers' sessions ── outbox
+//!                                  │                                     └ pacing, where the link is narrow ┘
 //!                                  └ reports ── NACK, PLI, sender and receiver reports
 //! time ─────────┬ divide: each subscriber's estimate (bandwidth) among its pictures, probes
 //!               └ feedback: NACK and PLI upstream, reports both ways, transport-wide feedback, consent; rooms: speakers
+//!               └ dynacast: which layers a publisher need not send
 //! ```
 //!
+//! Taps hang on producers, beside consumers, and get what arrives before anything is held or left out.
 //! Everything lives in arenas and refers to each other by index; `commands` alone creates and removes.
 
 pub mod arena;
@@ -24,9 +27,14 @@ pub mod formats;
 pub mod forward;
 pub mod held;
 pub mod outbox;
+pub mod pacer;
 pub mod path;
+pub mod police;
 pub mod producer;
+pub mod rate;
 pub mod retransmit;
+pub mod scalability;
+pub mod selection;
 pub mod sequence;
 pub mod session;
 pub mod snapshot;
@@ -34,11 +42,17 @@ pub mod timeline;
 
 mod commands;
 mod divide;
+mod due;
+mod dynacast;
 mod feedback;
+mod feedback_interval;
 mod ice;
 mod ingress;
+mod pacing;
 mod reports;
 mod rooms;
+mod round_trip;
+mod taps;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -50,9 +64,11 @@ use crate::units::Time;
 use arena::{Arena, Key};
 use bandwidth::allocation::Demand;
 use consumer::Consumer;
+use due::Due;
 use formats::FormatNames;
 use held::Held;
 use outbox::Outbox;
+use pacing::Paced;
 use path::Path;
 use producer::Producer;
 pub use rooms::Room;
@@ -61,6 +77,8 @@ use timeline::{Ntp, NtpClock};
 
 /// Granularity of timers: the first NACK goes out 10 ms after a gap (MEDIA-NOTES §4), nothing is more urgent.
 pub const TICK: Duration = Duration::from_millis(10);
+/// Time between two looks at producers and rooms: layers that stopped or began to flow, speakers.
+const ROUND: Duration = Duration::from_millis(50);
 
 /// SSRC of our own RTCP that speaks for no stream; what libwebrtc uses for a peer that only receives.
 const OWN_SSRC: u32 = 1;
@@ -76,6 +94,7 @@ pub struct Counters {
     pub stun_in: u64,
     pub stun_rejected: u64,
     pub junk: u64,
+    pub policed: u64,
     pub srtp_errors: u64,
     pub replayed: u64,
     pub unknown_ids: u64,
@@ -93,9 +112,11 @@ pub struct Engine {
     formats: FormatNames,
     clock: NtpClock,
     max_sessions: usize,
-    next_tick: Time,
-    ticks: u64,
+    last_tick: Time,
+    next_round: Time,
+    due: Due,
     held: Held,
+    paced: Paced,
     outbox: Outbox,
     events: Vec<Event>,
     dtls: Vec<(u64, Vec<u8>)>,
@@ -118,9 +139,11 @@ impl Engine {
             formats: FormatNames::default(),
             clock: NtpClock::new(ntp_origin),
             max_sessions,
-            next_tick: Time(0),
-            ticks: 0,
+            last_tick: Time(0),
+            next_round: Time(0),
+            due: Due::default(),
             held: Held::default(),
+            paced: Paced::default(),
             outbox: Outbox::default(),
             events: Vec::new(),
             dtls: Vec::new(),
@@ -164,8 +187,16 @@ impl Engine {
             self.counters.junk += 1; // media before the handshake is done on our side
             return;
         };
+        if session.police.is_over(now) {
+            self.counters.policed += 1;
+            session.counters.policed += 1;
+            return;
+        }
         let is_rtcp = rtp::is_rtcp(datagram);
         let plain = if is_rtcp { keys.rx.unprotect_rtcp(datagram) } else { keys.rx.unprotect_rtp(datagram) };
+        if plain.is_ok() {
+            session.police.charge(now, datagram.len());
+        }
         match plain {
             Ok(len) if is_rtcp => self.on_rtcp(now, key, &datagram[..len]),
             Ok(len) => self.on_rtp(now, key, &mut datagram[..len]),
@@ -180,7 +211,10 @@ impl Engine {
         let Some(key) = self.paths.remove(&path) else { return };
         let Some(session) = self.sessions.get_mut(key) else { return };
         match session.paths.forget(path) {
-            path::Change::Moved(to) => self.events.push(path_changed(session.id, to)),
+            path::Change::Moved(to) => {
+                self.events.push(path_changed(session.id, to));
+                self.begin_link(key);
+            }
             _ if session.paths.selected().is_none() => self.lose(key),
             _ => {}
         }
@@ -188,13 +222,22 @@ impl Engine {
 
     /// When `handle_timer` or `forward_due` has something to do; None while the engine is empty.
     pub fn next_timer(&self) -> Option<Time> {
-        let tick = (!self.sessions.is_empty()).then_some(self.next_tick);
-        [tick, self.held.deadline()].into_iter().flatten().min()
+        let tick = (!self.sessions.is_empty()).then(|| self.next_tick());
+        [tick, self.held.deadline(), self.paced.deadline()].into_iter().flatten().min()
     }
 
     /// Whether `handle_timer` would do anything.
     pub fn timer_is_due(&self, now: Time) -> bool {
-        !self.sessions.is_empty() && now >= self.next_tick
+        self.tick_is_due(now) || self.paced.deadline().is_some_and(|due| now >= due)
+    }
+
+    fn tick_is_due(&self, now: Time) -> bool {
+        !self.sessions.is_empty() && now >= self.next_tick()
+    }
+
+    fn next_tick(&self) -> Time {
+        let round = if self.producers.is_empty() { Time(u64::MAX) } else { self.next_round };
+        self.due.earliest().min(round).max(self.last_tick + TICK)
     }
 
     /// Forwards each packet as it comes, holding none for the rest of its frame.
@@ -204,15 +247,15 @@ impl Engine {
 
     /// Does what is due.
     pub fn handle_timer(&mut self, now: Time) {
-        if !self.timer_is_due(now) {
+        self.send_waiting(now);
+        if !self.tick_is_due(now) {
             return;
         }
         self.forward_all();
-        self.next_tick = now + TICK;
-        self.ticks += 1;
+        self.last_tick = now;
         self.tick_sessions(now);
-        // every 50 ms: layers that stopped or began to flow, speakers
-        if self.ticks.is_multiple_of(5) {
+        if now >= self.next_round {
+            self.next_round = now + ROUND;
             self.tick_producers(now);
             self.tick_rooms(now);
         }

@@ -33,6 +33,14 @@ impl Path {
         }
     }
 
+    /// What the link carries beside each of our packets: IPv4 (RFC 791) or IPv6 (RFC 8200), and UDP or, as if each packet
+    /// were a segment, TCP with time stamps (RFC 7323) and the frame's length (RFC 4571). An estimate without it would be
+    /// a tenth below what the link carries in small packets.
+    pub fn overhead(&self) -> usize {
+        let ip = if self.remote().ip().to_canonical().is_ipv4() { 20 } else { 40 };
+        ip + if self.is_tcp() { 32 + 2 } else { 8 }
+    }
+
     /// True for a TCP connection.
     pub fn is_tcp(&self) -> bool {
         matches!(self, Path::Tcp { .. })

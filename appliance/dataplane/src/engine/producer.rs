@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use super::arena::Key;
 use super::consumer::Consumer;
+use super::dynacast::Wanting;
 use super::formats::MediaFormat;
+use super::rate::{Parts, Rate};
+use super::scalability::Scalability;
 use super::session::Session;
 use super::timeline::Report;
+use crate::codec::FrameInfo;
 use crate::command::{Kind, ProducerSpec};
 use crate::nack::LossTracker;
 use crate::packet_cache::PacketCache;
+use crate::tap::Tap;
 use crate::units::Time;
 
 /// At most one PLI per layer in this time (MEDIA-NOTES §4).
@@ -20,9 +25,6 @@ const PLI_RETRY: Duration = Duration::from_millis(1000);
 pub const STALLED: Duration = Duration::from_millis(2000);
 /// A simulcast layer without packets for so long is not flowing: cameras send at 5 fps or more.
 pub const LAYER_SILENT: Duration = Duration::from_millis(1000);
-
-/// Packets kept per layer: 1 s (MEDIA-NOTES §4) of 10 Mbit/s in 1200-byte packets, 1.5 MB.
-const CACHED_PACKETS: usize = 1024;
 
 /// Requests for a key frame of one layer, merged.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +47,11 @@ impl KeyFrameRequests {
         self.wanted = true;
     }
 
+    /// Whether `due` wants to be asked with each tick.
+    pub fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
     /// A key frame began.
     pub fn satisfied(&mut self) {
         (self.wanted, self.asked_again) = (false, false);
@@ -59,44 +66,6 @@ impl KeyFrameRequests {
             self.asked_again = false;
         }
         due
-    }
-}
-
-/// Bytes a second, over windows of a second or more.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Rate {
-    since: Time,
-    bytes: u64,
-    bps: u64,
-    before: u64,
-}
-
-impl Rate {
-    /// Counts bytes.
-    pub fn add(&mut self, bytes: usize) {
-        self.bytes += bytes as u64;
-    }
-
-    /// The rate of the last whole window, in bits per second.
-    pub fn bps(&mut self, now: Time) -> u64 {
-        let span = now - self.since;
-        if span >= Duration::from_secs(1) {
-            self.before = self.bps;
-            self.bps = (self.bytes as f64 * 8.0 / span.as_secs_f64()) as u64;
-            (self.since, self.bytes) = (now, 0);
-        }
-        self.bps
-    }
-
-    /// Begins anew: the stream does.
-    pub fn restart(&mut self, now: Time) {
-        *self = Self { since: now, ..Self::default() };
-    }
-
-    /// What to reserve for it, in bits per second: the higher of the last two windows. None before there is one.
-    pub fn cost_bps(&mut self, now: Time) -> Option<f64> {
-        let bps = self.bps(now).max(self.before);
-        (bps > 0).then_some(bps as f64)
     }
 }
 
@@ -132,6 +101,12 @@ pub struct Layer {
     pub bytes: u64,
     /// Current rate.
     pub rate: Rate,
+    /// Its temporal layers.
+    pub parts: Parts,
+    /// Whether anybody wants it.
+    pub wanting: Wanting,
+    /// Layers within it; None while nothing tells of any.
+    inner: Option<Box<Scalability>>,
 }
 
 impl Layer {
@@ -144,7 +119,7 @@ impl Layer {
             format: None,
             highest: None,
             losses: LossTracker::new(90_000, false),
-            cache: PacketCache::with_capacity(CACHED_PACKETS),
+            cache: PacketCache::new(),
             key_frames: KeyFrameRequests::default(),
             report: None,
             last_packet: None,
@@ -152,7 +127,27 @@ impl Layer {
             packets: 0,
             bytes: 0,
             rate: Rate::default(),
+            parts: Parts::default(),
+            wanting: Wanting::default(),
+            inner: None,
         }
+    }
+
+    /// Takes in what a packet says of the layers within; completes it by the templates of the descriptor.
+    pub fn describe(&mut self, now: Time, descriptor: Option<&[u8]>, frame: &mut FrameInfo, bytes: usize) {
+        if self.inner.is_none() && frame.number.is_none() && frame.spatial.unwrap_or(0) == 0 {
+            return;
+        }
+        let inner = self.inner.get_or_insert_default();
+        if let Some(descriptor) = descriptor {
+            inner.on_descriptor(descriptor, frame);
+        }
+        inner.count(now, frame, bytes);
+    }
+
+    /// Layers within it.
+    pub fn inner(&self) -> Option<&Scalability> {
+        self.inner.as_deref()
     }
 
     /// Takes another media SSRC: sequence numbers, clock and losses begin anew.
@@ -164,6 +159,9 @@ impl Layer {
         self.highest = None;
         self.report = None;
         self.cache.clear();
+        if let Some(inner) = &mut self.inner {
+            inner.forget();
+        }
     }
 
     /// Takes the format of a packet in; the first one of an SSRC says what its losses are measured against.
@@ -196,8 +194,12 @@ pub struct Producer {
     pub muted: bool,
     /// Counts for active-speaker detection.
     pub speaker: bool,
+    /// Its room forwards it: always, but for microphones of a big one.
+    pub admitted: bool,
     /// Who gets it.
     pub consumers: Vec<Key<Consumer>>,
+    /// Who takes its frames.
+    pub taps: Vec<Tap>,
     /// `ProducerStarted` was told and `ProducerStalled` not since.
     pub started: bool,
 }
@@ -218,22 +220,60 @@ impl Producer {
             layers,
             muted: false,
             speaker: spec.speaker,
+            admitted: true,
             consumers: Vec::new(),
+            taps: Vec::new(),
             started: false,
         }
+    }
+
+    /// The only SSRC that ever sent, and how many spatial layers are in it, if there are several: they are the producer's
+    /// layers then.
+    pub fn svc(&self) -> Option<(u8, usize)> {
+        let mut sent = self.layers.iter().enumerate().filter(|(_, layer)| layer.highest.is_some());
+        let (index, layer) = sent.next()?;
+        let count = usize::from(layer.inner()?.spatial_count());
+        (count > 1 && sent.next().is_none()).then_some((index as u8, count))
+    }
+
+    /// How many layers a consumer can choose from: SSRCs of simulcast, or spatial layers of one SSRC.
+    pub fn layer_count(&self) -> usize {
+        self.svc().map_or(self.layers.len(), |(_, count)| count)
+    }
+
+    /// Whether a layer comes.
+    pub fn layer_flows(&self, now: Time, layer: usize) -> bool {
+        match self.svc() {
+            Some((ssrc, _)) => {
+                self.layers[usize::from(ssrc)].inner().is_some_and(|i| i.flowing(now, layer, LAYER_SILENT))
+            }
+            None => self.layers.get(layer).is_some_and(|l| l.flowing(now, LAYER_SILENT)),
+        }
+    }
+
+    /// What to reserve for a layer, with those below that it needs, in bits per second, and which part of that its temporal
+    /// layers have. No rate in its first second. `overhead`: of each packet on the link ([`super::path::Path::overhead`]).
+    pub fn layer_cost(&mut self, now: Time, layer: usize, overhead: usize) -> Option<(Option<f64>, &Parts)> {
+        let Some((ssrc, _)) = self.svc() else {
+            let layer = self.layers.get_mut(layer)?;
+            layer.parts.roll(now);
+            return Some((layer.rate.cost_bps(now, overhead), &layer.parts));
+        };
+        self.layers[usize::from(ssrc)].inner.as_mut()?.cost(now, layer, overhead)
+    }
+
+    /// SSRC (index) and spatial layer within it of a layer.
+    pub fn place_of(&self, layer: u8) -> (u8, u8) {
+        self.svc().map_or((layer, u8::MAX), |(ssrc, _)| (ssrc, layer))
     }
 
     /// The layer to send to somebody who wants at most `wanted`: the best flowing one not above it, else the lowest
     /// flowing one, else as wanted.
     pub fn choose_layer(&self, now: Time, wanted: u8) -> u8 {
-        let top = (self.layers.len() - 1).min(usize::from(wanted));
-        let flows = |i: &usize| self.layers[*i].flowing(now, LAYER_SILENT);
-        (0..=top).rev().find(flows).or_else(|| (top + 1..self.layers.len()).find(flows)).unwrap_or(top) as u8
-    }
-
-    /// When the last packet of any layer came.
-    pub fn last_packet(&self) -> Option<Time> {
-        self.layers.iter().filter_map(|l| l.last_packet).max()
+        let count = self.layer_count();
+        let top = (count - 1).min(usize::from(wanted));
+        let flows = |i: &usize| self.layer_flows(now, *i);
+        (0..=top).rev().find(flows).or_else(|| (top + 1..count).find(flows)).unwrap_or(top) as u8
     }
 }
 
@@ -261,7 +301,7 @@ mod tests {
     #[test]
     fn the_best_flowing_layer_not_above_the_wanted_one() {
         let mut arena = super::super::arena::Arena::<Session>::default();
-        let room = super::super::arena::Arena::default().insert(1, super::super::Room::new(1)).unwrap();
+        let room = super::super::arena::Arena::default().insert(1, super::super::Room::new(1, 0)).unwrap();
         let credentials =
             super::super::session::Credentials { ufrag: String::new(), password: String::new() };
         let session = arena.insert(1, Session::new(1, room, credentials)).unwrap();

@@ -6,11 +6,11 @@ use super::Engine;
 use super::arena::Key;
 use super::consumer::Consumer;
 use super::formats::MediaFormat;
-use super::forward::{Incoming, Write};
-use super::retransmit::MAX_ASKED;
+use super::forward::{Blocks, Incoming, Write};
+use super::ingress::frame_of;
+use super::retransmit::{MAX_ASKED, TWICE_ABOVE};
 use super::session::Session;
 use super::timeline::{Report, middle};
-use crate::codec::FrameInfo;
 use crate::rtcp::{Packet, ReportBlock, parse_untrusted};
 use crate::rtp::RtpView;
 use crate::transport_feedback::Feedback;
@@ -20,6 +20,7 @@ impl Engine {
     /// One authenticated compound packet in the clear. What is malformed ends it; what came before counts.
     pub(super) fn on_rtcp(&mut self, now: Time, key: Key<Session>, compound: &[u8]) {
         let mut asked = 0;
+        self.due.wake(key); // loss, delay or capacity may have changed what the session gets
         for packet in parse_untrusted(compound) {
             let Ok(packet) = packet else {
                 self.counters.junk += 1;
@@ -35,22 +36,24 @@ impl Engine {
                 }
                 Packet::Nack { media_ssrc, lost, .. } => {
                     let Some(consumer) = self.consumer_of(key, media_ssrc) else { continue };
-                    if let Some(session) = self.sessions.get_mut(key) {
-                        session.counters.nacks_received += 1;
-                    }
-                    for sequence in lost.iter() {
+                    let Some(session) = self.sessions.get_mut(key) else { continue };
+                    session.counters.nacks_received += 1;
+                    let congested = session.bandwidth.is_overloaded(now);
+                    let twice = !congested && session.downlink.share(now) > TWICE_ABOVE;
+                    let first = asked;
+                    for sequence in lost.iter().take(MAX_ASKED.saturating_sub(asked)) {
                         asked += 1;
-                        if asked > MAX_ASKED {
-                            break;
-                        }
-                        self.repeat(now, consumer, sequence);
+                        self.repeat(now, consumer, sequence, false);
+                    }
+                    for sequence in lost.iter().take(if twice { asked - first } else { 0 }) {
+                        self.repeat(now, consumer, sequence, true);
                     }
                 }
                 Packet::TransportFeedback { body, .. } => {
                     let Some(session) = self.sessions.get_mut(key) else { continue };
                     match Feedback::parse_untrusted(body) {
                         Some(feedback) => {
-                            let rtt = session.rtt_or_default();
+                            let rtt = session.round_trip.or_guess();
                             session.bandwidth.on_feedback(now, feedback, rtt);
                         }
                         None => self.counters.junk += 1,
@@ -58,7 +61,8 @@ impl Engine {
                 }
                 Packet::Remb { bitrate_bps, .. } => {
                     if let Some(session) = self.sessions.get_mut(key) {
-                        session.bandwidth.on_remb(bitrate_bps);
+                        let sending = session.division.allocated_bps;
+                        session.bandwidth.on_remb(now, bitrate_bps, sending);
                     }
                 }
                 Packet::Pli { media_ssrc, .. } => self.on_key_frame_request(key, media_ssrc),
@@ -100,9 +104,7 @@ impl Engine {
         let share = session.downlink.share(now);
         session.bandwidth.on_loss_share(now, share);
         if let Some(round_trip) = block.round_trip(middle(self.clock.at(now))) {
-            let seen = Duration::from_micros(u64::from(round_trip) * 1_000_000 / 65_536);
-            // smoothed like TCP's (RFC 6298 §2)
-            session.rtt = Some(session.rtt.map_or(seen, |rtt| (rtt * 7 + seen) / 8));
+            session.round_trip.on_report(Duration::from_micros(u64::from(round_trip) * 1_000_000 / 65_536));
         }
     }
 
@@ -119,15 +121,42 @@ impl Engine {
             && let Some(layer) = producer.layers.get_mut(usize::from(layer))
         {
             layer.key_frames.ask();
+            self.due.wake(producer.session);
         }
+    }
+
+    /// Answers a NACK, with a copy of the answer if that is worth it: at once, or when the session's budget allows, ahead of
+    /// pictures.
+    fn repeat(&mut self, now: Time, key: Key<Consumer>, sequence: u16, copy: bool) -> Option<()> {
+        let consumer = self.consumers.get_mut(key)?;
+        consumer.spec.rtx_ssrc?;
+        let number = extend_seq(consumer.map.next_out() - 1, sequence);
+        let (seq, source) = consumer.map.lookup(number)?;
+        let producer = self.producers.get(self.producers.key(source.producer)?)?;
+        let bytes = producer.layers.get(usize::from(source.layer))?.cache.get(now, seq)?.len();
+        let session = self.sessions.get_mut(consumer.session)?;
+        let link_bps = session.pacer.estimate().unwrap_or(f64::INFINITY);
+        let allowed = if copy {
+            consumer.rtx.allow_copy(now, number, bytes, link_bps)
+        } else {
+            consumer.rtx.allow(now, number, bytes, link_bps)
+        };
+        if !allowed {
+            return None;
+        }
+        if !session.pacer.holds(now) {
+            return self.send_repair(now, key, number);
+        }
+        session.pacer.push_repair(key, number);
+        self.paced.add(now, consumer.session, session);
+        Some(())
     }
 
     /// Sends a packet of a consumer's stream once more, as RTX. Never under its own sequence number: other header
     /// extensions under a used nonce would break the cipher (RFC 7714 §8.2).
-    fn repeat(&mut self, now: Time, key: Key<Consumer>, sequence: u16) -> Option<()> {
+    pub(super) fn send_repair(&mut self, now: Time, key: Key<Consumer>, number: u64) -> Option<()> {
         let consumer = self.consumers.get_mut(key)?;
         let rtx_ssrc = consumer.spec.rtx_ssrc?;
-        let number = extend_seq(consumer.map.next_out() - 1, sequence);
         let (seq, source) = consumer.map.lookup(number)?;
         let producer = self.producers.get(self.producers.key(source.producer)?)?;
         let layer =
@@ -138,8 +167,10 @@ impl Engine {
         let session = self.sessions.get_mut(consumer.session)?;
         let ours: MediaFormat = session.payloads.by_format(format.format)?;
         let payload_type = ours.rtx_payload_type?;
-        if !consumer.rtx.allow(now, number, view.packet().len()) {
-            return None;
+        let mut frame = frame_of(&format, &view, &extensions)?;
+        let inner = layer.inner();
+        if let Some(known) = inner.and_then(|inner| inner.frame(&frame)) {
+            frame.spatial = Some(known.spatial);
         }
         let write = Write {
             payload_type,
@@ -147,15 +178,17 @@ impl Engine {
             sequence: consumer.rtx.next_sequence(),
             original: Some(number as u16),
             timestamp: view.timestamp().wrapping_add(source.timestamp_offset),
-            marker: view.marker(),
+            marker: view.marker() || consumer.selection.ends_picture(&frame, inner),
             hollow: false,
+            blocks: Blocks::None,
+            sent_targets: consumer.selection.sent_targets(inner),
         };
         let packet = Incoming {
             view,
             seq,
             highest: seq,
             format,
-            frame: FrameInfo::default(),
+            frame,
             producer: producer.id,
             layer: source.layer,
             generation: source.generation,

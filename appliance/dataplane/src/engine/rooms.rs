@@ -6,6 +6,7 @@ use super::Engine;
 use super::arena::Key;
 use super::session::Session;
 use crate::event::Event;
+use crate::last_n::LastN;
 use crate::speaker::DominantSpeaker;
 use crate::units::Time;
 
@@ -22,6 +23,8 @@ pub struct Room {
     pub sessions: Vec<Key<Session>>,
     /// Levels of its speakers.
     pub speakers: DominantSpeaker,
+    /// Which of them are forwarded.
+    pub last_n: LastN,
     told: Vec<(u64, u8)>,
     told_dominant: Option<u64>,
     next_speakers: Time,
@@ -29,17 +32,25 @@ pub struct Room {
 }
 
 impl Room {
-    /// An empty room.
-    pub fn new(id: u64) -> Self {
+    /// An empty room; `audio_last_n`: so many microphones are forwarded when it is big, 0 for all.
+    pub fn new(id: u64, audio_last_n: usize) -> Self {
         Self {
             id,
             sessions: Vec::new(),
             speakers: DominantSpeaker::default(),
+            last_n: LastN::new(audio_last_n),
             told: Vec::new(),
             told_dominant: None,
             next_speakers: Time(0),
             scratch: Vec::new(),
         }
+    }
+
+    /// A packet of a microphone, with its level in −dBov if its client tells one (RFC 6464): whether it is forwarded.
+    pub fn hear(&mut self, now: Time, producer: u64, level: Option<u8>) -> bool {
+        let loudness = level.map(|level| self.speakers.on_level(now, producer, level));
+        let dominant = self.speakers.dominant() == Some(producer);
+        self.last_n.admit(now, producer, loudness, dominant)
     }
 
     /// Lets silence fall; returns what to tell, if that changed.

@@ -1,7 +1,7 @@
 //! One unbroken run of sequence numbers per consumer, whatever it is fed from.
 //!
 //! A consumer's stream is cut into *segments*: within one, output and input numbers differ by a constant, and so do
-//! timestamps and VP8 picture ids. A new segment begins at each switch of source (a new *epoch*), and after each packet
+//! timestamps, picture ids and frame numbers. A new segment begins at each switch of source (a new *epoch*), and after each packet
 //! that is left out. Kept long enough, segments answer both questions there are: which number a late packet gets, and
 //! which packet a NACK means. Lost packets keep their number, so that a repair fits in; packets left out in order take
 //! none, so that the receiver sees no gap.
@@ -22,10 +22,12 @@ pub struct Source {
     pub generation: u32,
     /// Added to timestamps.
     pub timestamp_offset: u32,
-    /// Added to VP8 picture ids.
+    /// Added to picture ids of VP8 and VP9.
     pub picture_offset: u16,
-    /// Added to VP8 TL0PICIDX.
+    /// Added to TL0PICIDX of VP8 and VP9.
     pub tl0_offset: u8,
+    /// Added to frame numbers of dependency descriptors.
+    pub frame_offset: u16,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +51,7 @@ impl SequenceMap {
     /// Begins with an output number; extended numbers stay clear of zero so that late ones do not wrap below it.
     pub fn new(first_out: u16) -> Self {
         Self {
-            segments: VecDeque::with_capacity(MAX_SEGMENTS + 1),
+            segments: VecDeque::new(),
             epoch: 0,
             highest_in: 0,
             next_out: (1 << 16) + u64::from(first_out),

@@ -7,9 +7,13 @@ use super::Room;
 use super::arena::Key;
 use super::bandwidth::{Bandwidth, Limit};
 use super::consumer::Consumer;
+use super::feedback_interval::FeedbackInterval;
 use super::formats::{ExtensionIds, PayloadTable};
+use super::pacer::Pacer;
 use super::path::Paths;
+use super::police::Police;
 use super::producer::Producer;
+use super::round_trip::RoundTrip;
 use super::timeline::PublisherClock;
 use crate::srtp;
 use crate::transport_feedback::ArrivalLog;
@@ -55,6 +59,7 @@ pub struct SessionCounters {
     pub bytes_out: u64,
     pub packets_in: u64,
     pub packets_out: u64,
+    pub policed: u64,
     pub nacks_sent: u64,
     pub nacks_received: u64,
     pub rtx_sent: u64,
@@ -128,6 +133,8 @@ pub struct Division {
     pub limit: Limit,
     /// What was given out, sound included, in bits per second.
     pub allocated_bps: f64,
+    /// Sound goes without its redundant blocks (RFC 2198), pictures need the room.
+    pub bare_sound: bool,
 }
 
 /// One client.
@@ -142,6 +149,8 @@ pub struct Session {
     pub previous: Option<Credentials>,
     /// Validated paths.
     pub paths: Paths,
+    /// What it sends against what it may.
+    pub police: Police,
     /// None before the DTLS handshake.
     pub keys: Option<Keys>,
     /// Payload types.
@@ -163,16 +172,20 @@ pub struct Session {
     pub feedback_ssrc: u32,
     /// When feedback is next due.
     pub next_feedback: Time,
+    /// And how soon after it the one behind it.
+    pub feedback_interval: FeedbackInterval,
     /// When receiver reports are next due.
     pub next_report: Time,
     /// Last transport-wide sequence number given out.
     pub transport_seq: u16,
     /// What the link to the client carries.
     pub bandwidth: Bandwidth,
+    /// How fast packets leave for it.
+    pub pacer: Pacer,
     /// How that is divided.
     pub division: Division,
-    /// Round trip to the client, from its receiver reports.
-    pub rtt: Option<Duration>,
+    /// Round trip to the client.
+    pub round_trip: RoundTrip,
     /// The client's NTP clock against ours.
     pub clock: PublisherClock,
     /// Loss from the client.
@@ -192,6 +205,7 @@ impl Session {
             credentials,
             previous: None,
             paths: Paths::default(),
+            police: Police::default(),
             keys: None,
             payloads: PayloadTable::default(),
             extensions: ExtensionIds::default(),
@@ -202,11 +216,13 @@ impl Session {
             arrivals: None,
             feedback_ssrc: 0,
             next_feedback: Time(0),
+            feedback_interval: FeedbackInterval::default(),
             next_report: Time(0),
             transport_seq: 0,
             bandwidth: Bandwidth::default(),
-            division: Division { due: Time(0), limit: Limit::None, allocated_bps: 0.0 },
-            rtt: None,
+            pacer: Pacer::default(),
+            division: Division { due: Time(0), limit: Limit::None, allocated_bps: 0.0, bare_sound: false },
+            round_trip: RoundTrip::default(),
             clock: PublisherClock::default(),
             uplink: UplinkLoss::default(),
             downlink: DownlinkLoss::default(),
@@ -214,9 +230,14 @@ impl Session {
         }
     }
 
-    /// Round trip to assume while none was measured: a wide-area guess between the clamps of MEDIA-NOTES §4.
-    pub fn rtt_or_default(&self) -> Duration {
-        self.rtt.unwrap_or(Duration::from_millis(100))
+    /// It had a path once and has none now.
+    pub fn is_lost(&self) -> bool {
+        self.keys.is_some() && self.paths.selected().is_none()
+    }
+
+    /// Bytes on the link beside each packet; none without a path.
+    pub fn overhead(&self) -> usize {
+        self.paths.selected().map_or(0, |path| path.overhead())
     }
 
     /// Takes a signalled or latched SSRC in. False when there are too many.

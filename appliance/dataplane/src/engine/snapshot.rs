@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::bandwidth::Limit;
 use super::bandwidth::allocation::Grant;
 use super::producer::LAYER_SILENT;
 use super::{Counters, Engine};
@@ -20,6 +19,7 @@ pub struct WorkerNumbers {
     pub stun_in: u64,
     pub stun_rejected: u64,
     pub junk: u64,
+    pub policed: u64,
     pub srtp_errors: u64,
     pub replayed: u64,
     pub unknown_ids: u64,
@@ -44,6 +44,7 @@ pub struct SessionNumbers {
     pub bytes_out: u64,
     pub packets_in: u64,
     pub packets_out: u64,
+    pub policed: u64,
     pub nacks_sent: u64,
     pub nacks_received: u64,
     pub rtx_sent: u64,
@@ -63,6 +64,7 @@ pub struct LayerNumbers {
     pub bitrate_bps: u64,
     pub lost: u64,
     pub flowing: bool,
+    pub wanted: bool,
 }
 
 #[derive(Serialize, Clone, Debug)]
@@ -85,6 +87,16 @@ pub struct ConsumerNumbers {
     pub paused_by_estimate: bool,
 }
 
+#[derive(Serialize, Clone, Debug)]
+#[allow(missing_docs)] // names of `_dataplane.pyi`, `stats`
+pub struct TapNumbers {
+    pub tap: u64,
+    pub producer: u64,
+    pub frames: u64,
+    pub bytes: u64,
+    pub dropped: u64,
+}
+
 /// Everything at one moment.
 #[derive(Serialize, Clone, Debug, Default)]
 #[allow(missing_docs)] // names of `_dataplane.pyi`, `stats`
@@ -93,9 +105,18 @@ pub struct Snapshot {
     pub sessions: Vec<SessionNumbers>,
     pub producers: Vec<ProducerNumbers>,
     pub consumers: Vec<ConsumerNumbers>,
+    pub taps: Vec<TapNumbers>,
 }
 
 impl Engine {
+    /// What each flowing layer of a producer costs whoever gets it, in bits per second, headers below RTP left out.
+    pub fn layer_costs(&mut self, now: Time, producer: u64) -> Vec<Option<f64>> {
+        let Some(producer) = self.producers.key(producer).and_then(|key| self.producers.get_mut(key)) else {
+            return Vec::new();
+        };
+        (0..producer.layer_count()).map(|layer| producer.layer_cost(now, layer, 0)?.0).collect()
+    }
+
     /// The numbers now. `worker`: what the shell alone knows, its counters are filled in here. Allocates: once a second,
     /// not on the packet path.
     pub fn snapshot(&mut self, now: Time, worker: WorkerNumbers) -> Snapshot {
@@ -107,6 +128,7 @@ impl Engine {
             stun_in,
             stun_rejected,
             junk,
+            policed,
             srtp_errors,
             replayed,
             unknown_ids,
@@ -120,6 +142,7 @@ impl Engine {
             stun_in,
             stun_rejected,
             junk,
+            policed,
             srtp_errors,
             replayed,
             unknown_ids,
@@ -139,22 +162,24 @@ impl Engine {
                 connected: path.is_some(),
                 address: path.map_or_else(String::new, |p| p.remote().to_string()),
                 transport: if path.is_some_and(|p| p.is_tcp()) { "tcp" } else { "udp" },
-                rtt_ms: session.rtt.map(|rtt| rtt.as_secs_f64() * 1000.0),
+                rtt_ms: session.round_trip.known().map(|rtt| rtt.as_secs_f64() * 1000.0),
                 uplink_loss: session.uplink.share,
                 downlink_loss: session.downlink.share(now),
                 bytes_in: counters.bytes_in,
                 bytes_out: counters.bytes_out,
                 packets_in: counters.packets_in,
                 packets_out: counters.packets_out,
+                policed: counters.policed,
                 nacks_sent: counters.nacks_sent,
                 nacks_received: counters.nacks_received,
                 rtx_sent: counters.rtx_sent,
                 plis_sent: counters.plis_sent,
                 plis_received: counters.plis_received,
-                estimate_bps: match session.bandwidth.limit(now, session.extensions.transport_cc != 0) {
-                    Limit::None => None,
-                    Limit::Starting(bps) | Limit::Known(bps) => Some(bps as u64),
-                },
+                estimate_bps: session
+                    .bandwidth
+                    .limit(now, session.extensions.transport_cc != 0)
+                    .bps()
+                    .map(|bps| bps as u64),
                 allocated_bps: session.division.allocated_bps as u64,
             });
         }
@@ -173,20 +198,23 @@ impl Engine {
                     bitrate_bps: layer.rate.bps(now),
                     lost: expected.saturating_sub(received),
                     flowing: layer.flowing(now, LAYER_SILENT),
+                    wanted: layer.wanting.is_on(),
                 }
             });
             let layers = layers.collect();
             snapshot.producers.push(ProducerNumbers { producer: producer.id, layers });
+            snapshot.taps.extend(producer.tap_numbers());
         }
         for slot in 0..self.consumers.slots() {
             let Some(consumer) = self.consumers.key_at(slot).and_then(|key| self.consumers.get_mut(key))
             else {
                 continue;
             };
+            let producer = consumer.producer.and_then(|p| self.producers.get(p));
             snapshot.consumers.push(ConsumerNumbers {
                 consumer: consumer.id,
-                producer: consumer.producer.and_then(|p| self.producers.get(p)).map(|p| p.id),
-                layer: consumer.current,
+                producer: producer.map(|p| p.id),
+                layer: consumer.current_layer(producer),
                 packets: consumer.packets,
                 bytes: consumer.bytes,
                 bitrate_bps: consumer.rate.bps(now),

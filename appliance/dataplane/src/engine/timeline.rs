@@ -10,6 +10,9 @@ use crate::units::Time;
 /// 64-bit NTP timestamp (RFC 3550 §4): seconds and their 2⁻³² fractions.
 pub type Ntp = u64;
 
+/// Seconds from NTP's epoch, 1900, to Unix's (RFC 5905 §6).
+pub const UNIX_EPOCH: i64 = 2_208_988_800;
+
 /// Our NTP clock: an offset to the monotonic one, fixed at start so that it never steps.
 #[derive(Clone, Copy, Debug)]
 pub struct NtpClock {
@@ -25,6 +28,13 @@ impl NtpClock {
     /// NTP time of a monotonic instant.
     pub fn at(&self, now: Time) -> Ntp {
         self.origin.wrapping_add(((u128::from(now.0) << 32) / 1_000_000) as u64)
+    }
+
+    /// Microseconds since the Unix epoch at a monotonic instant.
+    pub fn unix_us(&self, now: Time) -> i64 {
+        let fraction = ((self.origin & 0xffff_ffff) * 1_000_000) >> 32;
+        let origin = ((self.origin >> 32) as i64 - UNIX_EPOCH) * 1_000_000 + fraction as i64;
+        origin.saturating_add_unsigned(now.0)
     }
 }
 
@@ -119,6 +129,8 @@ mod tests {
         let clock = NtpClock::new(7 << 32);
         assert_eq!(clock.at(Time(1_500_000)), (8 << 32) + (1 << 31));
         assert_eq!(middle(clock.at(Time(1_500_000))), 0x0008_8000);
+        let clock = NtpClock::new((UNIX_EPOCH as u64 + 10) << 32 | 1 << 31);
+        assert_eq!(clock.unix_us(Time(7)), 10_500_007);
         assert_eq!(to_ticks(-SECOND, 48_000), 0u32.wrapping_sub(48_000));
     }
 }

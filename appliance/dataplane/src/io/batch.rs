@@ -1,14 +1,15 @@
-//! Many datagrams with one system call: `recvmmsg`, `sendmmsg`, and `UDP_SEGMENT` on the way out.
+//! Many datagrams with one system call: `recvmmsg`, `sendmmsg`, `UDP_SEGMENT` on the way out and `UDP_GRO` on the way in.
 
 use std::io::{ErrorKind, Result};
 use std::mem::{size_of, zeroed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::slice::ChunksMut;
 
 use libc::c_int;
 
 use super::{BATCH, DATAGRAM, Udp, check, from_kernel, to_kernel};
 
-/// Room for two control messages: PKTINFO of either family (40 bytes for IPv6) and UDP_SEGMENT (24).
+/// Room for two control messages: PKTINFO of either family (40 bytes for IPv6) and UDP_SEGMENT or UDP_GRO (24).
 const CONTROL: usize = 64;
 
 /// One message for the kernel: a datagram, or several of equal size for one address.
@@ -47,9 +48,17 @@ impl<'a> Message<'a> {
 #[derive(Clone, Copy)]
 struct Control([u8; CONTROL]);
 
+/// Runs taken with one system call: with 64 datagrams each, more than the socket's turn.
+const RUNS: usize = 32;
+/// Bytes of a run, what IP carries at most, and some cache lines: slots that lie 64 kB apart would all begin in the same
+/// sets of the caches.
+const RUN: usize = 65_536 + 33 * 64;
+
 /// Memory for one `recvmmsg` or `sendmmsg`: headers, names and control messages, and for receiving the data.
 pub struct Batch {
     data: Vec<u8>,
+    /// Bytes of a message's slot in `data`.
+    slot: usize,
     names: Vec<libc::sockaddr_storage>,
     controls: Vec<Control>,
     vectors: Vec<libc::iovec>,
@@ -60,15 +69,26 @@ pub struct Batch {
 unsafe impl Send for Batch {}
 
 impl Batch {
-    /// For receiving.
+    /// For receiving datagrams.
     pub fn for_receiving() -> Self {
-        Self { data: vec![0; BATCH * DATAGRAM], ..Self::for_sending() }
+        Self { data: vec![0; BATCH * DATAGRAM], slot: DATAGRAM, ..Self::for_sending() }
+    }
+
+    /// For receiving runs of datagrams: 2 MB of addresses, of which the kernel gives what is written to.
+    pub fn for_runs() -> Self {
+        Self { data: vec![0; RUNS * RUN], slot: RUN, ..Self::for_sending() }
+    }
+
+    /// Messages that one `receive` takes at most.
+    pub fn room(&self) -> usize {
+        (self.data.len() / self.slot).min(BATCH)
     }
 
     /// For sending.
     pub fn for_sending() -> Self {
         Self {
             data: Vec::new(),
+            slot: DATAGRAM,
             names: vec![unsafe { zeroed() }; BATCH],
             controls: vec![Control([0; CONTROL]); BATCH],
             vectors: vec![unsafe { zeroed() }; BATCH],
@@ -76,11 +96,12 @@ impl Batch {
         }
     }
 
-    /// Takes up to `BATCH` datagrams without blocking. Errors: whatever the kernel reports but "nothing there".
+    /// Takes up to `room` messages without blocking. Errors: whatever the kernel reports but "nothing there".
     pub fn receive(&mut self, socket: &Udp) -> Result<usize> {
-        for i in 0..BATCH {
-            let start = &mut self.data[i * DATAGRAM];
-            self.vectors[i] = libc::iovec { iov_base: (&raw mut *start).cast(), iov_len: DATAGRAM };
+        let room = self.room();
+        for i in 0..room {
+            let slot = &mut self.data[i * self.slot..(i + 1) * self.slot];
+            self.vectors[i] = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() };
             let header = &mut self.headers[i].msg_hdr;
             header.msg_name = (&raw mut self.names[i]).cast();
             header.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
@@ -93,7 +114,7 @@ impl Batch {
         let flags = libc::MSG_DONTWAIT;
         let headers = self.headers.as_mut_ptr();
         let count =
-            unsafe { libc::recvmmsg(socket.raw(), headers, BATCH as u32, flags, std::ptr::null_mut()) };
+            unsafe { libc::recvmmsg(socket.raw(), headers, room as u32, flags, std::ptr::null_mut()) };
         match check(count) {
             Ok(count) => Ok(count as usize),
             Err(error) if error.kind() == ErrorKind::WouldBlock || error.kind() == ErrorKind::Interrupted => {
@@ -103,17 +124,27 @@ impl Batch {
         }
     }
 
-    /// Datagram `i` of the last `receive`: (our address, the peer's, bytes). None if it was cut off or came without
-    /// addresses.
-    pub fn datagram(&mut self, i: usize, socket: &Udp) -> Option<(IpAddr, SocketAddr, &mut [u8])> {
+    /// Message `i` of the last `receive`: (our address, the peer's, its datagrams). None if it was cut off, came without
+    /// addresses, or has datagrams longer than `DATAGRAM`.
+    pub fn datagrams(&mut self, i: usize, socket: &Udp) -> Option<(IpAddr, SocketAddr, ChunksMut<'_, u8>)> {
         let header = &self.headers[i];
         if header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
             return None;
         }
         let remote = from_kernel(&self.names[i])?;
-        let local = local_of(&header.msg_hdr).unwrap_or(socket.bound.ip());
-        let len = (header.msg_len as usize).min(DATAGRAM);
-        Some((local, remote, &mut self.data[i * DATAGRAM..i * DATAGRAM + len]))
+        let (local, segment) = told(&header.msg_hdr);
+        let len = (header.msg_len as usize).min(self.slot);
+        // never longer than the message, and never zero
+        let segment = segment.map_or(len, |segment| segment.min(len)).max(1);
+        let bytes = &mut self.data[i * self.slot..i * self.slot + len];
+        (segment <= DATAGRAM).then(|| (local.unwrap_or(socket.bound.ip()), remote, bytes.chunks_mut(segment)))
+    }
+
+    /// Message `i` of a socket whose datagrams come singly: (our address, the peer's, bytes). None as for `datagrams`, or
+    /// if it is empty.
+    pub fn datagram(&mut self, i: usize, socket: &Udp) -> Option<(IpAddr, SocketAddr, &mut [u8])> {
+        let (local, remote, mut datagrams) = self.datagrams(i, socket)?;
+        Some((local, remote, datagrams.next()?))
     }
 
     /// Gives up to `BATCH` messages to the kernel. Returns how many it took. Errors: why it did not take the first one.
@@ -132,7 +163,9 @@ impl Batch {
             header.msg_iovlen = 1;
             header.msg_control = (&raw mut self.controls[i]).cast();
             header.msg_controllen = CONTROL;
-            let mut written = write_local(header, message.local);
+            // a socket bound to the address sends from it unasked
+            let bound = message.local == socket.bound.ip();
+            let mut written = if bound { 0 } else { write_local(header, message.local) };
             if message.is_segmented() {
                 written += write_segment(header, written, message.segment);
             }
@@ -144,23 +177,30 @@ impl Batch {
     }
 }
 
-fn local_of(header: &libc::msghdr) -> Option<IpAddr> {
+/// What control messages tell: our address, and the size of each datagram of a run.
+fn told(header: &libc::msghdr) -> (Option<IpAddr>, Option<usize>) {
+    let (mut local, mut segment) = (None, None);
     let mut message = unsafe { libc::CMSG_FIRSTHDR(header) };
     while let Some(control) = unsafe { message.as_ref() } {
         let data = unsafe { libc::CMSG_DATA(message) };
         match (control.cmsg_level, control.cmsg_type) {
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                 let info = unsafe { data.cast::<libc::in_pktinfo>().read_unaligned() };
-                return Some(Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes()).into());
+                local = Some(Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes()).into());
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                 let info = unsafe { data.cast::<libc::in6_pktinfo>().read_unaligned() };
-                return Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
+                local = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr).into());
             }
-            _ => message = unsafe { libc::CMSG_NXTHDR(header, message) },
+            // an int (linux/udp.h)
+            (libc::SOL_UDP, libc::UDP_GRO) => {
+                segment = usize::try_from(unsafe { data.cast::<c_int>().read_unaligned() }).ok();
+            }
+            _ => {}
         }
+        message = unsafe { libc::CMSG_NXTHDR(header, message) };
     }
-    None
+    (local, segment)
 }
 
 /// Writes the address to send from as the only control message of `header`; returns the length of all of them. The

@@ -8,6 +8,9 @@ use _dataplane::units::Time;
 /// One packet that a peer received, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Got {
+    pub playout: Option<Vec<u8>>,
+    /// Bytes of RED's older blocks with all headers; 0 without RED.
+    pub older: usize,
     pub timestamp: u32,
     pub marker: bool,
     pub payload_type: u8,

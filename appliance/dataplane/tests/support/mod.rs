@@ -3,8 +3,13 @@
 #![allow(dead_code, missing_docs)] // every test file uses its part
 
 pub mod inbound;
+pub mod journal;
+pub mod meeting;
+pub mod packets;
 pub mod peer;
+pub mod random;
 pub mod reports;
+pub mod svc;
 pub mod track;
 
 use std::collections::BTreeMap;
@@ -19,23 +24,7 @@ use _dataplane::event::Event;
 use _dataplane::srtp::{Context, Profile};
 use _dataplane::units::Time;
 use peer::Peer;
-
-/// SplitMix64.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ z >> 31
-    }
-
-    pub fn chance(&mut self, share: f64) -> bool {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64 <= share && share > 0.0
-    }
-}
+pub use random::Random;
 
 /// What a link does to datagrams.
 #[derive(Clone, Copy)]
@@ -43,9 +32,24 @@ pub struct Link {
     pub loss: f64,
     pub delay: Duration,
     pub jitter: Duration,
+    /// The receiver has other things to do, five times a second for up to so long: what arrives meanwhile it sees only
+    /// then, as a browser does on a machine without a core to spare.
+    pub busy: Duration,
 }
 
-pub const CLEAN: Link = Link { loss: 0.0, delay: Duration::from_millis(5), jitter: Duration::ZERO };
+impl Link {
+    /// When what arrives at `at` is seen: stalls begin somewhere in each fifth of a second.
+    fn seen(&self, seed: u64, at: Time) -> Time {
+        const EACH_US: u64 = 200_000;
+        let mut stall = Random(seed ^ (at.0 / EACH_US));
+        let begin = at.0 / EACH_US * EACH_US + stall.next() % EACH_US;
+        let end = begin + stall.next() % (self.busy.as_micros() as u64 + 1);
+        if (begin..end).contains(&at.0) { Time(end) } else { at }
+    }
+}
+
+pub const CLEAN: Link =
+    Link { loss: 0.0, delay: Duration::from_millis(5), jitter: Duration::ZERO, busy: Duration::ZERO };
 
 /// A drop-tail queue in front of a link of limited rate, to one peer.
 pub struct Bottleneck {
@@ -71,7 +75,7 @@ impl Bottleneck {
         }
     }
 
-    /// When a datagram is through; None if it is dropped.
+    /// When a datagram of so many bytes on the link is through; None if it is dropped.
     fn pass(&mut self, now: Time, bytes: usize) -> Option<Time> {
         let wait = self.busy_until - now;
         if wait > self.queue {
@@ -112,6 +116,7 @@ pub struct Net {
     pub dtls: Vec<(u64, Vec<u8>)>,
     /// By index of the peer that it leads to.
     pub bottlenecks: BTreeMap<usize, Bottleneck>,
+    seed: u64,
     random: Random,
     flying: BTreeMap<(Time, u64), Flying>,
     sent: u64,
@@ -128,6 +133,7 @@ pub fn extension_ids(session: u64) -> ExtensionIds {
             abs_send_time: 2,
             transport_cc: 3,
             mid: 4,
+            playout_delay: 5,
             rid: 10,
             repaired_rid: 11,
             ..ExtensionIds::default()
@@ -138,6 +144,7 @@ pub fn extension_ids(session: u64) -> ExtensionIds {
             mid: 3,
             abs_send_time: 4,
             transport_cc: 7,
+            playout_delay: 6,
             rid: 9,
             repaired_rid: 10,
             ..ExtensionIds::default()
@@ -150,6 +157,11 @@ pub fn payload_types(session: u64) -> (u8, u8, u8) {
     if session % 2 == 1 { (96, 97, 111) } else { (120, 124, 109) }
 }
 
+/// And RED, where it is negotiated.
+pub fn red_type(session: u64) -> u8 {
+    if session % 2 == 1 { 63 } else { 101 }
+}
+
 pub fn address(session: u64) -> SocketAddr {
     SocketAddr::new([10, 0, (session >> 8) as u8, session as u8].into(), 40_000)
 }
@@ -160,9 +172,14 @@ pub fn path(remote: SocketAddr) -> Path {
 
 impl Net {
     pub fn new(seed: u64, link: Link) -> Self {
+        Self::with_last_n(seed, link, 0)
+    }
+
+    /// Of many microphones the room forwards so many.
+    pub fn with_last_n(seed: u64, link: Link, audio_last_n: usize) -> Self {
         let mut engine = Engine::new(3_900_000_000 << 32, 64);
         let now = Time::from_millis(1000);
-        engine.handle_command(now, Command::AddRoom { room: ROOM });
+        engine.handle_command(now, Command::AddRoom { room: ROOM, audio_last_n });
         Self {
             engine,
             now,
@@ -171,6 +188,7 @@ impl Net {
             events: Vec::new(),
             dtls: Vec::new(),
             bottlenecks: BTreeMap::new(),
+            seed,
             random: Random(seed),
             flying: BTreeMap::new(),
             sent: 0,
@@ -258,10 +276,13 @@ impl Net {
         self.sent += 1;
         let mut sent = self.now;
         if let (Way::Down, Some(bottleneck)) = (&way, self.bottlenecks.get_mut(&index)) {
-            let Some(through) = bottleneck.pass(self.now, datagram.len()) else { return };
+            let Some(through) = bottleneck.pass(self.now, datagram.len() + path.overhead()) else { return };
             sent = through;
         }
-        let at = sent + self.link.delay + Duration::from_micros(jitter);
+        let mut at = sent + self.link.delay + Duration::from_micros(jitter);
+        if matches!(way, Way::Down) {
+            at = self.link.seen(self.seed.rotate_right(16) ^ (index as u64).rotate_right(8), at);
+        }
         self.flying.insert((at, self.sent), (way, index, path, datagram));
     }
 

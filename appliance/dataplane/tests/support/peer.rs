@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use _dataplane::codec::red::Headers;
 use _dataplane::command::Kind;
 use _dataplane::engine::path::Path;
 use _dataplane::rtcp::{self, Packet};
@@ -13,7 +14,7 @@ use _dataplane::units::{Time, extend_seq, first_extended};
 
 use super::inbound::{Got, Inbound};
 use super::track::Track;
-use super::{address, context, extension_ids, path, payload_types, seal};
+use super::{address, context, extension_ids, path, payload_types, red_type, seal};
 
 /// One client.
 pub struct Peer {
@@ -152,6 +153,8 @@ impl Peer {
         let ids = extension_ids(self.session);
         let (vp8, rtx_type, opus) = payload_types(self.session);
         let track = &mut self.tracks[track];
+        let redundant = track.red.map(|_| track.redundant(opus, sequence, plain_payload));
+        let plain_payload = redundant.as_deref().unwrap_or(plain_payload);
         self.transport_seq = self.transport_seq.wrapping_add(1);
         let (transport, level) = (self.transport_seq.to_be_bytes(), [0x80 | track.audio_level]);
         let mut extensions: Vec<(u8, &[u8])> =
@@ -162,12 +165,15 @@ impl Peer {
                 extensions.push((if rtx { ids.repaired_rid } else { ids.rid }, rid.as_bytes()));
             }
         }
+        if let Some(playout) = &track.playout {
+            extensions.push((ids.playout_delay, playout));
+        }
         if track.kind == Kind::Audio {
             extensions.push((ids.audio_level, &level));
         }
         let header = HeaderBuilder {
             payload_type: match (track.kind, rtx) {
-                (Kind::Audio, _) => opus,
+                (Kind::Audio, _) => track.red.unwrap_or(opus),
                 (Kind::Video, false) => vp8,
                 (Kind::Video, true) => rtx_type,
             },
@@ -351,12 +357,22 @@ impl Peer {
             inbound.duplicates += 1;
             return;
         }
+        let older = if view.payload_type() == red_type(self.session) {
+            let headers = Headers::parse_untrusted(payload).expect("well-formed RED");
+            assert_eq!(headers.payload_type, payload_types(self.session).2, "blocks under our numbers");
+            headers.primary
+        } else {
+            0
+        };
+        let payload = &payload[older..];
         let video = inbound.kind == Kind::Video && payload.len() > VP8_HEAD;
         let head = if video { VP8_HEAD + 1 } else { 0 };
         let mark = payload.get(head..head + 12).map(|m| {
             (u32::from_be_bytes(m[..4].try_into().unwrap()), u64::from_be_bytes(m[4..].try_into().unwrap()))
         });
         let got = Got {
+            playout: view.extension(ids.playout_delay).map(<[u8]>::to_vec),
+            older,
             timestamp: view.timestamp(),
             marker: view.marker(),
             payload_type: view.payload_type(),

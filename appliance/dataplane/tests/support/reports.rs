@@ -6,7 +6,17 @@ use _dataplane::command::Kind;
 use _dataplane::rtcp::{self, ReportBlock};
 use _dataplane::units::Time;
 
+use super::inbound::Inbound;
 use super::peer::Peer;
+
+/// Of the newest packets of a stream, those that did not come at the first attempt, in 256ths (RFC 3550 §6.4.1).
+fn fraction_lost(inbound: &Inbound) -> u8 {
+    let oldest = inbound.highest.saturating_sub(100);
+    let Some((first, _)) = inbound.got.range(oldest..).next() else { return 0 };
+    let came = inbound.got.range(first..).filter(|(_, got)| !got.by_rtx).count() as u64;
+    let expected = inbound.highest + 1 - first;
+    (expected.saturating_sub(came) * 256 / expected).min(255) as u8
+}
 
 impl Peer {
     pub fn reports(&mut self, now: Time) {
@@ -30,7 +40,7 @@ impl Peer {
             let (arrived, ntp, _) = inbound.reports.last().copied().unwrap_or((now, 0, 0));
             let block = ReportBlock {
                 ssrc: inbound.ssrc,
-                fraction_lost: 0,
+                fraction_lost: fraction_lost(inbound),
                 cumulative_lost: 0,
                 highest_sequence: inbound.highest as u32,
                 jitter: 0,

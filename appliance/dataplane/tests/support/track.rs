@@ -32,8 +32,12 @@ pub struct Track {
     pub want_key: bool,
     pub history: BTreeMap<u16, Vec<u8>>,
     pub packets_per_frame: usize,
-    /// Bytes of a video packet beside its descriptor and mark.
+    /// Bytes of a packet beside its descriptor and mark.
     pub packet_bytes: usize,
+    /// Sound goes as RED of this payload type, with the packet before in it.
+    pub red: Option<u8>,
+    /// Playout-delay extension of every packet.
+    pub playout: Option<[u8; 3]>,
     /// A key frame has so many times the packets of another one.
     pub key_frame_factor: usize,
 }
@@ -71,7 +75,9 @@ impl Track {
             want_key: true,
             history: BTreeMap::new(),
             packets_per_frame: 4,
-            packet_bytes: 500,
+            packet_bytes: if kind == Kind::Video { 500 } else { 60 },
+            red: None,
+            playout: None,
             key_frame_factor: 1,
         }
     }
@@ -122,10 +128,7 @@ impl Track {
             }
             payload.extend(track.ssrc.to_be_bytes());
             payload.extend(track.offered.to_be_bytes());
-            payload.resize(
-                payload.len() + if track.kind == Kind::Video { track.packet_bytes } else { 60 },
-                0xAB,
-            );
+            payload.resize(payload.len() + track.packet_bytes, 0xAB);
             track.offered += 1;
             let (sequence, timestamp) = (track.sequence, track.timestamp);
             track.sequence = sequence.wrapping_add(1);
@@ -134,6 +137,20 @@ impl Track {
             packets.push(Offered { payload, sequence, timestamp, marker });
         }
         packets
+    }
+
+    /// A packet of sound with the one before it, RFC 2198.
+    pub fn redundant(&self, opus: u8, sequence: u16, payload: &[u8]) -> Vec<u8> {
+        let mut packet = Vec::new();
+        let before = self.history.get(&sequence.wrapping_sub(1));
+        if let Some(before) = before {
+            packet.push(0x80 | opus);
+            packet.extend(((960u32 << 10) | before.len() as u32).to_be_bytes().iter().skip(1));
+        }
+        packet.push(opus);
+        packet.extend(before.into_iter().flatten());
+        packet.extend(payload);
+        packet
     }
 
     /// The timestamp that a packet had; frames are 3000 ticks apart and their packets follow each other.

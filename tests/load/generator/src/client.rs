@@ -15,14 +15,15 @@ use _dataplane::units::Time;
 use crate::dtls::{Dtls, Identity};
 use crate::ice::{Agent, Outcome};
 use crate::inbound::Inbound;
+use crate::joining::{Joining, Milestones};
 use crate::ledger::Ledger;
-use crate::sdp::{Credentials, Extensions, Remote};
+use crate::sdp::Extensions;
 use crate::track::{Sender, Track};
 
 /// Handshakes are looked at this often: repetition, see [`Dtls::repeat`].
 const DTLS_EACH: Duration = Duration::from_millis(50);
-/// RTCP reports each second, transport-wide feedback each 100 ms as libwebrtc sends them; losses
-/// are looked at as often as the first NACK waits for reordering.
+/// RTCP reports each second, transport-wide feedback each 100 ms as libwebrtc sends them; losses are looked at with the
+/// feedback, and while something is missing as often as the first NACK waits for reordering.
 const REPORT_EACH: Duration = Duration::from_secs(1);
 const FEEDBACK_EACH: Duration = Duration::from_millis(100);
 const REPAIR_EACH: Duration = Duration::from_millis(10);
@@ -32,43 +33,6 @@ const RTCP_MOST: usize = 1200;
 const BLOCKS: usize = 31;
 /// Seconds from NTP's epoch, 1900, to Unix's (RFC 5905 §6).
 const NTP_UNIX: u64 = 2_208_988_800;
-
-/// When a client got where, since the run began.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Milestones {
-    /// Its first HTTP request.
-    pub begun: Time,
-    /// The signaling took it in.
-    pub joined: Time,
-    /// The answer came.
-    pub answered: Time,
-    /// Keys are there.
-    pub connected: Option<Time>,
-    /// First packet of anybody's media.
-    pub first_media: Option<Time>,
-    /// It hears every stream of its room.
-    pub complete: Option<Time>,
-}
-
-/// What signaling knows once the answer is there.
-pub struct Joining {
-    /// Which client of the run.
-    pub index: usize,
-    /// Index of its room.
-    pub room: usize,
-    /// Our credentials.
-    pub local: Credentials,
-    /// The server's side.
-    pub remote: Remote,
-    /// What it publishes; begins when connected.
-    pub tracks: Vec<Track>,
-    /// Streams it must hear.
-    pub expected: usize,
-    /// Streams of its room that it does not hear: its own.
-    pub excludes: Vec<u32>,
-    /// Of the signaling.
-    pub milestones: Milestones,
-}
 
 /// One client.
 pub struct Client {
@@ -106,6 +70,8 @@ pub struct Client {
     transport: u16,
     arrivals: ArrivalLog,
     lost: Vec<u16>,
+    round_trip: Duration,
+    repairing: bool,
     next_dtls: Time,
     next_report: Time,
     next_feedback: Time,
@@ -113,8 +79,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Begins ICE at `now` from `address`.
-    pub fn new(now: Time, address: Ipv4Addr, joining: Joining, streams: usize) -> Self {
+    /// Begins ICE at `now` from `address`, `round_trip` away from the server.
+    pub fn new(now: Time, address: Ipv4Addr, joining: Joining, streams: usize, round_trip: Duration) -> Self {
         let Joining { index, room, local, remote, tracks, expected, excludes, milestones } = joining;
         let tie_breaker = 0x9E37_79B9_7F4A_7C15u64.wrapping_mul(index as u64 + 1); // no two alike
         Self {
@@ -141,6 +107,8 @@ impl Client {
             transport: 0,
             arrivals: ArrivalLog::new(),
             lost: Vec::new(),
+            round_trip,
+            repairing: false,
             next_dtls: now,
             next_report: now,
             next_feedback: now,
@@ -177,8 +145,8 @@ impl Client {
             };
         };
         let media = self.tracks.iter().map(Track::next).min().unwrap_or(Time(u64::MAX));
-        let clocks = self.next_report.min(self.next_feedback).min(self.next_repair);
-        media.min(clocks).min(self.agent.next())
+        let repair = if self.repairing { self.next_repair } else { Time(u64::MAX) };
+        media.min(repair).min(self.next_report).min(self.next_feedback).min(self.agent.next())
     }
 
     /// Does what is due; `wall_us` is the wall clock in microseconds.
@@ -198,7 +166,7 @@ impl Client {
             return;
         }
         self.send_media(now, wall_us, ledger);
-        if now >= self.next_repair {
+        if now >= self.next_feedback || (self.repairing && now >= self.next_repair) {
             self.next_repair = now + REPAIR_EACH;
             self.ask(now);
         }
@@ -232,8 +200,11 @@ impl Client {
     fn ask(&mut self, now: Time) {
         let own = self.own_ssrc();
         let mut plain = [0; RTCP_MOST + RTCP_OVERHEAD];
+        self.repairing = false;
         for index in 0..self.inbound.len() {
-            let length = self.inbound[index].requests(now, own, &mut self.lost, &mut plain[..RTCP_MOST]);
+            let (inbound, out) = (&mut self.inbound[index], &mut plain[..RTCP_MOST]);
+            let length = inbound.requests(now, self.round_trip, own, &mut self.lost, out);
+            self.repairing |= inbound.is_missing_some();
             self.send_rtcp(&mut plain, length);
         }
     }
@@ -348,7 +319,9 @@ impl Client {
         if view.payload().is_empty() {
             return; // padding
         }
-        let Some(mark) = self.inbound[number].on_packet(now, &view) else { return };
+        let mark = self.inbound[number].on_packet(now, &view);
+        self.repairing |= self.inbound[number].is_missing_some();
+        let Some(mark) = mark else { return };
         let Some((place, counts)) = ledger.arrived(self.room, mark, at_us) else { return };
         self.received[place] += u64::from(counts);
         if !std::mem::replace(&mut self.heard[place], true) {

@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 
 use _dataplane::srtp::{Context, Profile};
 use openssl::asn1::Asn1Time;
+use openssl::bn::BigNum;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
@@ -44,6 +45,7 @@ impl Identity {
         let name = name.build();
         let mut certificate = X509::builder()?;
         certificate.set_version(2)?;
+        certificate.set_serial_number(&*BigNum::from_u32(1)?.to_asn1_integer()?)?; // positive: RFC 5280 §4.1.2.2
         certificate.set_subject_name(&name)?;
         certificate.set_issuer_name(&name)?;
         certificate.set_pubkey(&key)?;

@@ -10,6 +10,7 @@ use _dataplane::units::Time;
 
 use crate::dtls::Identity;
 use crate::media::{Handle, Network};
+use crate::plan::Streaming;
 use crate::sdp::{Credentials, Line, Local};
 use crate::track::{Shape, Track};
 
@@ -47,6 +48,8 @@ pub struct Shared {
     pub everybody: usize,
     /// What publishers send.
     pub shape: Shape,
+    /// Endpoints of a server that speaks WHIP and WHEP.
+    pub streaming: Option<Streaming>,
     /// The run is over.
     pub over: AtomicBool,
 }

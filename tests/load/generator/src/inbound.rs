@@ -12,8 +12,6 @@ use crate::mark::Mark;
 
 /// Pause between two picture loss indications, as browsers keep it.
 const PLI_EACH: Duration = Duration::from_millis(500);
-/// Loopback has no round trip worth measuring; the loss tracker bounds the repetition at 20 ms.
-const ROUND_TRIP: Duration = Duration::ZERO;
 
 /// State of one SSRC and its RTX.
 pub struct Inbound {
@@ -71,11 +69,23 @@ impl Inbound {
         self.last_report = Some((now, rtcp::ntp_middle(ntp)));
     }
 
+    /// Whether packets are missing that may still come.
+    pub fn is_missing_some(&self) -> bool {
+        self.tracker.missing() > 0
+    }
+
     /// NACK and PLI that are due, one behind the other; returns their length.
-    pub fn requests(&mut self, now: Time, sender_ssrc: u32, lost: &mut Vec<u16>, out: &mut [u8]) -> usize {
+    pub fn requests(
+        &mut self,
+        now: Time,
+        round_trip: Duration,
+        sender_ssrc: u32,
+        lost: &mut Vec<u16>,
+        out: &mut [u8],
+    ) -> usize {
         let mut length = 0;
         if self.tracker.missing() > 0 {
-            self.tracker.due_nacks(now, ROUND_TRIP, lost);
+            self.tracker.due_nacks(now, round_trip, lost);
             self.nacked += lost.len() as u64;
             length = rtcp::nack(out, sender_ssrc, self.ssrc, lost).unwrap_or(0);
         }

@@ -15,8 +15,8 @@ use tungstenite::client::IntoClientRequest;
 use tungstenite::http::HeaderValue;
 use tungstenite::{Error, Message, WebSocket};
 
-use crate::client::{Joining, Milestones};
 use crate::guest::{Guest, Shared, ssrcs};
+use crate::joining::{Joining, Milestones};
 use crate::media::Command;
 use crate::sdp::{self, Line, Local, Remote};
 

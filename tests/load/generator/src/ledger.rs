@@ -21,6 +21,13 @@ pub struct Stream {
     pub to: u64,
 }
 
+impl Stream {
+    /// Packets offered in the window.
+    pub fn offered(&self) -> u64 {
+        if self.from == u64::MAX { 0 } else { self.to - self.from }
+    }
+}
+
 /// All streams of a run and what came of them.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -85,9 +92,18 @@ impl Ledger {
         Some((place, counts))
     }
 
-    /// Packets offered in the window by the streams of a room.
-    pub fn offered(&self, room: usize) -> u64 {
-        self.streams.iter().filter(|s| s.room == room && s.from != u64::MAX).map(|s| s.to - s.from).sum()
+    /// Packets offered in the window by the streams of a room that are of these kinds.
+    pub fn offered(&self, room: usize, kinds: &[Kind]) -> u64 {
+        let wanted = self.streams.iter().filter(|stream| stream.room == room && kinds.contains(&stream.kind));
+        wanted.map(Stream::offered).sum()
+    }
+
+    /// A window begins: what the last one showed is forgotten.
+    pub fn begin(&mut self) {
+        self.video = Histogram::default();
+        self.audio = Histogram::default();
+        self.lateness = Histogram::default();
+        self.measuring = true;
     }
 
     /// Something failed.
@@ -105,8 +121,7 @@ mod tests {
     #[test]
     fn only_marks_of_the_window_count() {
         let plan: Plan = serde_json::from_value(serde_json::json!({
-            "server": "parley", "url": "http://127.0.0.1:1", "cipher": "gcm", "joins_per_s": 1.0, "ready_within_s": 1.0,
-            "settle_s": 0.0, "measure_s": 1.0,
+            "server": "parley", "url": "http://127.0.0.1:1", "cipher": "gcm",
             "media": {"fps": 30, "packets_per_frame": 10, "video_bytes": 1200, "audio_pps": 50, "audio_bytes": 100},
             "rooms": [
                 {"meeting": "a", "publishers": 1, "subscribers": 3, "video": true, "audio": false},
@@ -119,9 +134,15 @@ mod tests {
         assert_eq!(ledger.arrived(1, mark(2, 5), 1500), Some((1, false)), "no window yet");
         (ledger.streams[2].from, ledger.streams[2].to) = (6, 8);
         let counted = (5..10).filter(|&n| ledger.arrived(1, mark(2, n), 1500) == Some((1, true))).count();
-        assert_eq!((counted, ledger.offered(1), ledger.video.percentile(1.0)), (2, 2, 500));
+        assert_eq!(
+            (counted, ledger.offered(1, &[Kind::Audio, Kind::Video]), ledger.video.percentile(1.0)),
+            (2, 2, 500)
+        );
+        assert_eq!(ledger.offered(1, &[Kind::Audio]), 0, "stream 2 is video");
         assert_eq!(ledger.arrived(0, mark(2, 6), 1500), None, "of another room");
         assert_eq!(ledger.arrived(0, mark(99, 6), 1500), None, "of nobody");
         assert_eq!(ledger.strangers, 2);
+        ledger.begin();
+        assert_eq!((ledger.measuring, ledger.video.total()), (true, 0));
     }
 }

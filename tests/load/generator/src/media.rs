@@ -1,7 +1,8 @@
 //! The media thread: one socket for all clients, their timers, and the commands of signaling and of the run.
 //!
-//! Each client has an address of its own; which one a datagram is for follows from the address that it
-//! was sent to.
+//! Each client has an address of its own; which one a datagram is for follows from the address that it was sent to. When
+//! a client has something to do stands in an array of its own: looking through a thousand clients for each batch of
+//! packets would be the generator's largest cost.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,10 +15,12 @@ use _dataplane::command::Kind;
 use _dataplane::io::{BATCH, Batch, EventFd, Message, Poller, Ready, Udp};
 use _dataplane::units::Time;
 
-use crate::client::{Client, Joining};
+use crate::client::Client;
 use crate::dtls::Identity;
+use crate::joining::Joining;
 use crate::ledger::Ledger;
-use crate::report::Report;
+use crate::link::{self, Link};
+use crate::report::{Counts, Report};
 use crate::sockets::Receiver;
 
 const COMMANDS: u64 = 0;
@@ -86,35 +89,35 @@ impl Network {
     }
 }
 
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn share(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ z >> 31) >> 11) as f64 / (1u64 << 53) as f64
-    }
-}
+const NEVER: Time = Time(u64::MAX);
+/// One seed for each direction; any would do.
+const SEEDS: [u64; 2] = [1, 2];
 
 /// The thread's state.
 pub struct Media {
     epoch: Instant,
-    udp: Udp,
     receiver: Receiver,
-    batch: Batch,
     poller: Poller,
     wake: Arc<EventFd>,
     inbox: Inbox<Command>,
     identity: Arc<Identity>,
     clients: Vec<Option<Client>>,
+    due: Vec<Time>,
     ledger: Ledger,
     network: Network,
-    loss: f64,
-    random: Random,
-    send_errors: u64,
+    shape: link::Shape,
+    down: Link,
+    outgoing: Outgoing,
+    counts: Counts,
+    drops_before: u32,
+}
+
+/// What sending needs.
+struct Outgoing {
+    udp: Udp,
+    batch: Batch,
+    up: Link,
+    errors: u64,
 }
 
 impl Media {
@@ -124,7 +127,7 @@ impl Media {
         epoch: Instant,
         identity: Arc<Identity>,
         ledger: Ledger,
-        (network, loss): (Network, f64),
+        (network, shape): (Network, link::Shape),
         inbox: Inbox<Command>,
         wake: Arc<EventFd>,
     ) -> io::Result<Self> {
@@ -134,18 +137,24 @@ impl Media {
         Ok(Self {
             epoch,
             receiver: Receiver::new(udp.raw())?,
-            udp,
-            batch: Batch::for_sending(),
             poller,
             wake,
             inbox,
             identity,
             clients: Vec::new(),
+            due: Vec::new(),
             ledger,
             network,
-            loss,
-            random: Random(1),
-            send_errors: 0,
+            shape,
+            down: Link::new(shape, SEEDS[0]),
+            outgoing: Outgoing {
+                udp,
+                batch: Batch::for_sending(),
+                up: Link::new(shape, SEEDS[1]),
+                errors: 0,
+            },
+            counts: Counts::default(),
+            drops_before: 0,
         })
     }
 
@@ -157,7 +166,8 @@ impl Media {
     pub fn run(mut self) -> io::Result<()> {
         let mut ready: Vec<Ready> = Vec::new();
         loop {
-            let due = self.clients.iter().flatten().map(Client::next).min().unwrap_or(Time(u64::MAX));
+            let clients = self.due.iter().copied().min().unwrap_or(NEVER);
+            let due = clients.min(self.down.next()).min(self.outgoing.up.next());
             let wait_us = due.0.saturating_sub(self.now().0).min(100_000);
             self.poller.wait(Some(wait_us.div_ceil(1000) as u32), &mut ready)?;
             if ready.iter().any(|event| event.token == COMMANDS) {
@@ -182,25 +192,24 @@ impl Media {
             let now = Time(self.epoch.elapsed().as_micros() as u64);
             for i in 0..count {
                 let Some(message) = self.receiver.message(i) else { continue };
-                let client = self
-                    .network
-                    .index_of(message.local)
-                    .and_then(|i| self.clients.get_mut(i))
-                    .and_then(Option::as_mut);
+                let index = self.network.index_of(message.local).unwrap_or(usize::MAX);
+                let client = self.clients.get_mut(index).and_then(Option::as_mut);
                 let Some(client) = client.filter(|client| message.remote == client.remote) else {
                     self.ledger.strangers += 1;
                     continue;
                 };
                 for datagram in message.bytes.chunks_mut(message.segment) {
-                    let media = datagram.first().is_some_and(|first| *first >= 128);
-                    if media && self.loss > 0.0 && self.random.share() < self.loss {
+                    if self.down.loses(datagram) {
                         continue;
                     }
-                    client.on_datagram(now, message.at_us, datagram, &self.identity, &mut self.ledger);
+                    if self.down.is_instant() {
+                        client.on_datagram(now, message.at_us, datagram, &self.identity, &mut self.ledger);
+                    } else {
+                        self.down.push(now, index, message.at_us, datagram.to_vec());
+                    }
                 }
-                if !client.out.is_empty() {
-                    self.send_errors += send(&mut self.batch, &self.udp, client);
-                }
+                self.outgoing.take_from(now, index, client);
+                self.due[index] = client.next();
             }
             if count == 0 {
                 break;
@@ -209,27 +218,38 @@ impl Media {
         Ok(())
     }
 
+    /// What arrives now, after its time in the emulated network, and whose turn it is to do something.
     fn timers(&mut self) {
-        for client in self.clients.iter_mut().flatten() {
-            let now = Time(self.epoch.elapsed().as_micros() as u64);
-            if client.next() > now {
-                continue;
-            }
-            client.on_timer(now, wall_us(), &mut self.ledger);
-            if !client.out.is_empty() {
-                self.send_errors += send(&mut self.batch, &self.udp, client);
-            }
+        let now = self.now();
+        while let Some(mut flight) = self.down.pop(now) {
+            let Some(Some(client)) = self.clients.get_mut(flight.client) else { continue };
+            // on the way to the server it spent the same time: neither is the server's delay
+            let at_us = flight.at_us.saturating_sub(self.shape.delay().as_micros() as u64);
+            client.on_datagram(now, at_us, &mut flight.datagram, &self.identity, &mut self.ledger);
+            self.outgoing.take_from(now, flight.client, client);
+            self.due[flight.client] = client.next();
         }
+        for (index, due) in self.due.iter_mut().enumerate() {
+            let Some(client) = self.clients[index].as_mut().filter(|_| *due <= now) else { continue };
+            let now = Time(self.epoch.elapsed().as_micros() as u64);
+            client.on_timer(now, wall_us(), &mut self.ledger);
+            self.outgoing.take_from(now, index, client);
+            *due = client.next();
+        }
+        self.outgoing.send_arrived(self.now(), &self.clients);
     }
 
     fn obey(&mut self, command: Command) {
         match command {
             Command::Join(joining) => {
                 let (index, streams) = (joining.index, self.ledger.count_of(joining.room));
-                let client = Client::new(self.now(), self.network.address_of(index), *joining, streams);
+                let (now, address) = (self.now(), self.network.address_of(index));
+                let client = Client::new(now, address, *joining, streams, 2 * self.shape.delay());
                 if self.clients.len() <= index {
                     self.clients.resize_with(index + 1, || None);
+                    self.due.resize(index + 1, NEVER);
                 }
+                self.due[index] = client.next();
                 self.clients[index] = Some(client);
             }
             Command::Seats(index, seats) => {
@@ -247,16 +267,21 @@ impl Media {
             }
             Command::Begin => {
                 self.mark_streams(|stream, offered| (stream.from, stream.to) = (offered, u64::MAX));
-                self.ledger.measuring = true;
+                self.clients.iter_mut().flatten().for_each(|client| client.received.fill(0));
+                self.ledger.begin();
+                (self.down.dropped, self.outgoing.up.dropped) = (0, 0);
+                (self.outgoing.errors, self.drops_before) = (0, self.receiver.drops());
             }
             Command::End => {
                 self.mark_streams(|stream, offered| stream.to = offered);
                 self.ledger.measuring = false;
+                (self.counts.lost_down, self.counts.lost_up) = (self.down.dropped, self.outgoing.up.dropped);
             }
             Command::Report(answer) => {
-                let report =
-                    Report::new(&self.clients, &self.ledger, self.receiver.drops(), self.send_errors);
-                let _ = answer.send(report);
+                let socket_drops = self.receiver.drops() - self.drops_before;
+                let counts = Counts { socket_drops, send_errors: self.outgoing.errors, ..self.counts };
+                let _ = answer.send(Report::new(&self.clients, &self.ledger, counts));
+                self.counts.since = self.now();
             }
             Command::Stop => {}
         }
@@ -273,18 +298,48 @@ fn wall_us() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_micros() as u64
 }
 
-/// Sends what a client has; returns how many datagrams the kernel refused.
-fn send(batch: &mut Batch, udp: &Udp, client: &mut Client) -> u64 {
-    let from = IpAddr::V4(client.address);
-    let mut refused = 0;
-    for packets in client.out.chunks(BATCH) {
-        let datagrams: Vec<Message<'_>> =
-            packets.iter().map(|packet| Message::datagram(from, client.remote, packet)).collect();
-        let sent = batch.send(udp, &datagrams).unwrap_or(0);
-        refused += (datagrams.len() - sent) as u64;
+impl Outgoing {
+    /// Sends what a client has, or lets it begin its way to the server.
+    fn take_from(&mut self, now: Time, index: usize, client: &mut Client) {
+        if client.out.is_empty() {
+            return;
+        }
+        client.out.retain(|packet| !self.up.loses(packet));
+        if self.up.is_instant() {
+            let from = IpAddr::V4(client.address);
+            for packets in client.out.chunks(BATCH) {
+                let datagrams: Vec<Message<'_>> =
+                    packets.iter().map(|packet| Message::datagram(from, client.remote, packet)).collect();
+                self.send(&datagrams);
+            }
+            client.out.clear();
+        } else {
+            client.out.drain(..).for_each(|packet| self.up.push(now, index, 0, packet));
+        }
     }
-    client.out.clear();
-    refused
+
+    /// Sends what has spent its time on the way.
+    fn send_arrived(&mut self, now: Time, clients: &[Option<Client>]) {
+        loop {
+            let flights: Vec<_> = std::iter::from_fn(|| self.up.pop(now)).take(BATCH).collect();
+            if flights.is_empty() {
+                return;
+            }
+            let message = |flight| message_of(flight, clients);
+            let datagrams: Vec<Message<'_>> = flights.iter().filter_map(message).collect();
+            self.send(&datagrams);
+        }
+    }
+
+    fn send(&mut self, datagrams: &[Message<'_>]) {
+        let sent = self.batch.send(&self.udp, datagrams).unwrap_or(0);
+        self.errors += (datagrams.len() - sent) as u64;
+    }
+}
+
+fn message_of<'a>(flight: &'a link::Flight, clients: &[Option<Client>]) -> Option<Message<'a>> {
+    let client = clients[flight.client].as_ref()?;
+    Some(Message::datagram(IpAddr::V4(client.address), client.remote, &flight.datagram))
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tungstenite::{Error, Message, WebSocket};
 
-use crate::client::{Joining, Milestones};
 use crate::guest::{Guest, Shared, ssrcs};
+use crate::joining::{Joining, Milestones};
 use crate::media::Command;
 use crate::sdp::{self, Line, Local, Remote};
 

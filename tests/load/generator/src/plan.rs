@@ -1,9 +1,10 @@
-//! What a run is to do: one JSON object on standard input.
+//! What a run is to do: one JSON object, the first line of standard input, and a step on each further line.
 
 use std::net::Ipv4Addr;
 
 use serde::Deserialize;
 
+use crate::link;
 use crate::track::Shape;
 
 /// The whole run.
@@ -21,6 +22,36 @@ pub struct Plan {
     pub cipher: Cipher,
     /// Rooms and who is in them.
     pub rooms: Vec<Room>,
+    /// What publishers send.
+    pub media: Shape,
+    /// The network between clients and server.
+    #[serde(default)]
+    pub link: link::Shape,
+    /// Where streams go and come from, with the server "whip".
+    #[serde(default)]
+    pub streaming: Option<Streaming>,
+}
+
+/// Endpoints; "{room}" in them stands for a room's name.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Streaming {
+    /// URL for publishers.
+    pub whip: String,
+    /// URL for viewers.
+    pub whep: String,
+    /// Bearer token of both; empty for none.
+    #[serde(default)]
+    pub token: String,
+}
+
+/// A measured window, after some more clients came.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Clients of all rooms that only receive and are there now; all of the plan's if none is told. Nobody leaves.
+    #[serde(default)]
+    pub subscribers: Option<usize>,
     /// Clients that begin to join in a second.
     pub joins_per_s: f64,
     /// Everybody must have media this long after the last join began.
@@ -29,11 +60,6 @@ pub struct Plan {
     pub settle_s: f64,
     /// Length of the measured window.
     pub measure_s: f64,
-    /// What publishers send.
-    pub media: Shape,
-    /// Share of datagrams from the server that are thrown away on arrival, 0 to 1.
-    #[serde(default)]
-    pub loss: f64,
 }
 
 fn loopback() -> Ipv4Addr {
@@ -48,6 +74,8 @@ pub enum Server {
     Parley,
     /// The videoroom plugin's API over WebSockets.
     Janus,
+    /// WHIP in and WHEP out, of whichever server: see [`Streaming`].
+    Whip,
 }
 
 /// SRTP profile.
@@ -68,7 +96,7 @@ pub struct Room {
     pub meeting: String,
     /// Clients that publish and receive.
     pub publishers: usize,
-    /// Clients that only receive.
+    /// Clients that only receive: the most that any step has.
     pub subscribers: usize,
     /// Publishers send video.
     pub video: bool,

@@ -1,7 +1,19 @@
 /** Every endpoint that the web UI uses, on one screen. */
 
 import { call } from './client';
-import type { JoinGrant, Meeting, MeetingDraft, MeetingOutline, Page, ServerInfo, SignedIn, User } from './types';
+import type {
+  JoinGrant,
+  Meeting,
+  MeetingDraft,
+  MeetingOutline,
+  Page,
+  ProcessingDraft,
+  Recording,
+  ServerInfo,
+  ShareLink,
+  SignedIn,
+  User,
+} from './types';
 
 const at = encodeURIComponent;
 
@@ -44,4 +56,34 @@ export const api = {
       ...(name ? { name } : {}),
       ...(passcode ? { passcode } : {}),
     }),
+
+  startRecording: (meetingId: string) => call<Recording>('POST', '/recordings', { meeting_id: meetingId }),
+  pauseRecording: (id: string) => call<Recording>('POST', `/recordings/${at(id)}/pause`, {}),
+  resumeRecording: (id: string) => call<Recording>('POST', `/recordings/${at(id)}/resume`, {}),
+  stopRecording: (id: string) => call<Recording>('POST', `/recordings/${at(id)}/stop`, {}),
+  recordings: (meetingId: string | null, cursor: string | null, limit = 50) =>
+    call<Page<Recording>>(
+      'GET',
+      `/recordings?limit=${limit}${meetingId ? `&meeting_id=${at(meetingId)}` : ''}${cursor ? `&cursor=${at(cursor)}` : ''}`,
+    ),
+  recording: (id: string) => call<Recording>('GET', `/recordings/${at(id)}`),
+  deleteRecording: (id: string) => call<unknown>('DELETE', `/recordings/${at(id)}`),
+  processRecording: (id: string, draft: ProcessingDraft) =>
+    call<Recording>('POST', `/recordings/${at(id)}/process`, draft),
+  cancelProcessing: (id: string) => call<Recording>('POST', `/recordings/${at(id)}/cancel`, {}),
+  shareRecording: (id: string, expiresInS: number) =>
+    call<ShareLink>('POST', `/recordings/${at(id)}/share`, { expires_in_s: expiresInS }),
+  revokeShares: (id: string) => call<unknown>('DELETE', `/recordings/${at(id)}/share`),
+  sharedRecording: (token: string) => call<Recording>('GET', `/shared/${at(token)}`),
+};
+
+/** Where the files of a recording are; `base` is one of `ownRecording` and `sharedLink`. */
+export const files = {
+  ownRecording: (id: string) => `/api/v1/recordings/${at(id)}`,
+  sharedLink: (token: string) => `/api/v1/shared/${at(token)}`,
+  video: (base: string) => `${base}/file`,
+  download: (base: string) => `${base}/file?download=1`,
+  track: (base: string, track: string) => `${base}/tracks/${at(track)}?download=1`,
+  thumbnail: (base: string) => `${base}/thumbnail`,
+  captions: (base: string) => `${base}/captions.vtt`,
 };

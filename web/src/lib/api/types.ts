@@ -1,6 +1,6 @@
 /** Shapes of the HTTP API's `data`; the server's OpenAPI document (/docs) is the reference. */
 
-import type { Role } from '../protocol/messages';
+import type { Role, Source } from '../protocol/messages';
 
 export interface User {
   id: string;
@@ -12,6 +12,8 @@ export interface User {
   status: 'active' | 'banned';
   created_at: string;
   last_login_at: string | null;
+  /** False: the password is known elsewhere, and changed there. */
+  has_password: boolean;
 }
 
 export interface SignedIn {
@@ -33,7 +35,14 @@ export interface MeetingSettings {
   guests_allowed: boolean;
   has_passcode: boolean;
   locked: boolean;
+  auto_record: boolean;
+  /** Nobody is recorded before agreeing to it. */
+  recording_consent: boolean;
+  recording_access: RecordingAccess;
 }
+
+/** Who besides the creator, the hosts and administrators may watch and download. */
+export type RecordingAccess = 'hosts' | 'participants';
 
 export type MeetingStatus = 'scheduled' | 'active' | 'ended' | 'cancelled';
 
@@ -44,6 +53,8 @@ export interface MeetingOutline {
   title: string;
   status: MeetingStatus;
   start_time: string | null;
+  /** True while it is being recorded. */
+  recording: boolean;
   settings: MeetingSettings;
 }
 
@@ -68,6 +79,9 @@ export interface MeetingDraft {
   max_participants?: number;
   guests_allowed?: boolean;
   passcode?: string | null;
+  auto_record?: boolean;
+  recording_consent?: boolean;
+  recording_access?: RecordingAccess;
 }
 
 export interface JoinGrant {
@@ -77,6 +91,73 @@ export interface JoinGrant {
   role: Role;
   signaling_path: string;
   guest: boolean;
+}
+
+export type RecordingStatus = 'recording' | 'paused' | 'processing' | 'ready' | 'failed' | 'cancelled';
+export type RecordingLayout = 'speaker' | 'grid' | 'screen';
+
+export interface RecordingTrack {
+  id: string;
+  participant_id: string;
+  name: string;
+  source: Source;
+  codec: string;
+  size_bytes: number;
+  /** Seconds after the recording's beginning. */
+  start_s: number;
+  duration_s: number;
+}
+
+export interface Chapter {
+  start_s: number;
+  title: string;
+}
+
+export interface RecordingProgress {
+  /** 0 to 1. */
+  share: number;
+  stage: string;
+  time_left_s: number | null;
+}
+
+export interface Recording {
+  id: string;
+  /** Null for who came by a share link. */
+  meeting_id: string | null;
+  title: string;
+  status: RecordingStatus;
+  started_at: string;
+  stopped_at: string | null;
+  /** Without pauses; known when it is ready. */
+  duration_s: number | null;
+  size_bytes: number | null;
+  /** The server was killed while it recorded; what was written until then is here. */
+  recovered: boolean;
+  stop_reason: string | null;
+  started_by: string | null;
+  layout: RecordingLayout;
+  /** Null while it waits, and once it is done. */
+  progress: RecordingProgress | null;
+  error: string | null;
+  has_video_file: boolean;
+  has_thumbnail: boolean;
+  has_captions: boolean;
+  tracks: RecordingTrack[];
+  chapters: Chapter[];
+  permissions: { download: boolean; share: boolean; delete: boolean; process: boolean };
+}
+
+/** How the video is to be made; what is left out stays as the server has it. */
+export interface ProcessingDraft {
+  layout?: RecordingLayout;
+  height?: number;
+  format?: 'mp4' | 'webm';
+}
+
+export interface ShareLink {
+  url: string;
+  token: string;
+  expires_at: string;
 }
 
 export interface Page<T> {

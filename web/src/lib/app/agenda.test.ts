@@ -22,7 +22,11 @@ function meeting(id: string, change: Partial<Meeting>): Meeting {
     participant_count: 0,
     url: '',
     my_role: 'host',
-    settings: { guests_allowed: true, has_passcode: false, locked: false },
+    recording: false,
+    settings: {
+      guests_allowed: true, has_passcode: false, locked: false,
+      auto_record: false, recording_consent: false, recording_access: 'hosts',
+    },
     ...change,
   };
 }

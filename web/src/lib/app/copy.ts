@@ -13,6 +13,16 @@ export async function copyLink(url: string): Promise<void> {
   }
 }
 
+/** Puts a text that is no link, and may be a secret, into the clipboard and says so. */
+export async function copyText(text: string): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text);
+    toasts.show(t('common.copied'), 'good');
+  } catch {
+    toasts.show(t('stream.copyByHand'));
+  }
+}
+
 /** The link of a meeting on the address that the user is on; the server may not know its own name. */
 export function meetingLink(code: string): string {
   return `${location.origin}/${code}`;

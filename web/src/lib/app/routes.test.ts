@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRoute, readMeetingKey } from './routes';
+import { afterSignIn, parseRoute, readMeetingKey } from './routes';
 
 describe('parseRoute', () => {
   it('knows the pages', () => {
@@ -9,6 +9,27 @@ describe('parseRoute', () => {
     expect(parseRoute('/mtg_abcdefghij0123456789')).toEqual({ page: 'meeting', key: 'mtg_abcdefghij0123456789' });
     expect(parseRoute('/nope')).toEqual({ page: 'unknown' });
     expect(parseRoute('/home/other')).toEqual({ page: 'unknown' });
+  });
+
+  it('knows recordings and what was shared of them', () => {
+    expect(parseRoute('/recordings')).toEqual({ page: 'recordings' });
+    expect(parseRoute('/recordings/rec_abcdefghij0123456789')).toEqual({ page: 'recording', id: 'rec_abcdefghij0123456789' });
+    expect(parseRoute('/shared/Ab_-0123456789')).toEqual({ page: 'shared', token: 'Ab_-0123456789' });
+    for (const path of ['/recordings/..', '/recordings/rec_1/2', '/shared', '/shared/a.b', '/shared/%2e%2e']) {
+      expect(parseRoute(path), path).toEqual({ page: 'unknown' });
+    }
+  });
+});
+
+describe('afterSignIn', () => {
+  it('leads to our own pages only', () => {
+    expect(afterSignIn('profile')).toBe('/profile');
+    expect(afterSignIn('recordings')).toBe('/recordings');
+    expect(afterSignIn('recordings/rec_abcdefghij0123456789')).toBe('/recordings/rec_abcdefghij0123456789');
+    expect(afterSignIn('abc-defg-hij')).toBe('/abc-defg-hij');
+    for (const wanted of ['', 'login', '//evil.example', 'https://evil.example/x', 'javascript:alert(1)', 'shared/Ab_-0123456789']) {
+      expect(afterSignIn(wanted), wanted).toBe('/home');
+    }
   });
 });
 

@@ -8,28 +8,56 @@ export type Route =
   | { readonly page: 'home' }
   | { readonly page: 'profile' }
   | { readonly page: 'meeting'; readonly key: string }
+  | { readonly page: 'recordings' }
+  | { readonly page: 'recording'; readonly id: string }
+  | { readonly page: 'shared'; readonly token: string }
   | { readonly page: 'unknown' };
 
 /** A meeting code: three groups of letters, as the server's ids module makes them. */
 const CODE = /^[a-z]{3}-[a-z]{4}-[a-z]{3}$/;
 /** A meeting id in a link works as well as its code. */
 const ID = /^[a-z]+_[a-z0-9]{8,40}$/;
+/** A share link's token is base64url (RFC 4648 §5), of whatever length the server likes. */
+const TOKEN = /^[A-Za-z0-9_-]{8,256}$/;
 
 export function parseRoute(path: string): Route {
   const parts = path.split('/').filter(Boolean);
   if (parts.length === 0) return { page: 'start' };
-  if (parts.length > 1) return { page: 'unknown' };
-  const [name = ''] = parts;
+  const [name = '', detail] = parts;
+  if (detail !== undefined) return parts.length === 2 ? parseDetail(name, detail) : { page: 'unknown' };
   switch (name) {
     case 'login':
     case 'register':
     case 'setup':
     case 'home':
     case 'profile':
+    case 'recordings':
       return { page: name };
   }
   const key = readMeetingKey(name);
   return key ? { page: 'meeting', key } : { page: 'unknown' };
+}
+
+function parseDetail(name: string, detail: string): Route {
+  if (name === 'recordings' && ID.test(detail)) return { page: 'recording', id: detail };
+  if (name === 'shared' && TOKEN.test(detail)) return { page: 'shared', token: detail };
+  return { page: 'unknown' };
+}
+
+/** Where a sign-in leads: one of our own pages or a meeting, for a link must not send people elsewhere. */
+export function afterSignIn(wanted: string): string {
+  const route = parseRoute(wanted);
+  switch (route.page) {
+    case 'profile':
+    case 'recordings':
+      return `/${route.page}`;
+    case 'recording':
+      return `/recordings/${route.id}`;
+    case 'meeting':
+      return `/${route.key}`;
+    default:
+      return '/home';
+  }
 }
 
 /** The meeting that typed or pasted text names: a code with or without dashes, an id, or a whole link; else null. */

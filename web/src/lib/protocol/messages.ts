@@ -51,7 +51,7 @@ export interface PublishLine {
 
 export interface ReceiveLine {
   seat: number;
-  audio_mid: string;
+  audio_mid: string | null;
   video_mid?: string | null;
 }
 
@@ -138,6 +138,11 @@ export interface LockMeeting extends Asked {
   locked: boolean;
 }
 
+export interface RecordingConsent extends Asked {
+  type: 'recording_consent';
+  accepted: boolean;
+}
+
 export interface EndMeeting extends Asked {
   type: 'end_meeting';
 }
@@ -149,7 +154,7 @@ export interface Ping extends Asked {
 
 export type AnyClientMessage =
   Join | Resume | Leave | Offer | Candidate | Subscribe | Mute | Chat | History | Reaction | RaiseHand |
-  MuteParticipant | Kick | SetRole | LowerHand | LockMeeting | EndMeeting | Ping;
+  MuteParticipant | Kick | SetRole | LowerHand | LockMeeting | RecordingConsent | EndMeeting | Ping;
 
 export interface Track {
   track_id: string;
@@ -170,6 +175,15 @@ export interface Participant {
   tracks: Track[];
 }
 
+export interface RecordingState {
+  state: 'off' | 'on' | 'paused';
+  recording_id: string;
+  since_ms: number | null;
+  by_name: string | null;
+  reason: string | null;
+  consent_required: boolean;
+}
+
 export interface RoomState {
   meeting_id: string;
   code: string;
@@ -178,6 +192,7 @@ export interface RoomState {
   locked: boolean;
   max_participants: number;
   participants: Participant[];
+  recording: RecordingState | null;
 }
 
 export interface MediaNeed {
@@ -264,6 +279,17 @@ export interface Seats extends Told {
   seats: SeatBinding[];
 }
 
+export interface PublishLayer {
+  rid: string | null;
+  active: boolean;
+}
+
+export interface PublishLayers extends Told {
+  type: 'publish_layers';
+  source: 'camera' | 'screen';
+  layers: PublishLayer[];
+}
+
 export interface Tracks extends Told {
   type: 'tracks';
   participant_id: string;
@@ -327,6 +353,16 @@ export interface RoomChanged extends Told {
   locked: boolean;
 }
 
+export interface Recording extends Told {
+  type: 'recording';
+  state: 'off' | 'on' | 'paused';
+  recording_id: string;
+  since_ms: number | null;
+  by_name: string | null;
+  reason: string | null;
+  consent_required: boolean;
+}
+
 export interface RoomClosed extends Told {
   type: 'room-closed';
   reason: 'ended' | 'kicked' | 'replaced' | 'server_stopping';
@@ -356,9 +392,9 @@ export interface Error extends Told {
 }
 
 export type AnyServerMessage =
-  Joined | Resumed | UserJoined | UserLeft | ParticipantChanged | Answer | NeedMedia | Seats | Tracks |
-  ActiveSpeakers | Quality | ChatPosted | HistoryPage | ReactionShown | Moderation | RoomChanged | RoomClosed
-  | Pong | Heartbeat | Error;
+  Joined | Resumed | UserJoined | UserLeft | ParticipantChanged | Answer | NeedMedia | Seats | PublishLayers |
+  Tracks | ActiveSpeakers | Quality | ChatPosted | HistoryPage | ReactionShown | Moderation | RoomChanged |
+  Recording | RoomClosed | Pong | Heartbeat | Error;
 
 export const SERVER_TYPES: readonly string[] = [
   'active-speakers',
@@ -372,8 +408,10 @@ export const SERVER_TYPES: readonly string[] = [
   'need_media',
   'participant-changed',
   'pong',
+  'publish_layers',
   'quality',
   'reaction',
+  'recording',
   'resumed',
   'room-changed',
   'room-closed',

@@ -6,9 +6,10 @@
  * next one. The server is ICE-lite: it learns our addresses from our checks, so nothing is trickled.
  */
 
-import type { IceServer, MediaNeed, Offer, PublishLine, ReceiveLine, Source } from '../protocol/messages';
-import { preferForwarded } from './codecs';
+import type { IceServer, MediaNeed, Offer, PublishLayer, PublishLine, ReceiveLine, Source } from '../protocol/messages';
+import { preferForwarded, preferRedundancy } from './codecs';
 import { encodingsFor } from './encodings';
+import { activate, activateAll, changeParameters } from './layers';
 
 export interface PeerEvents {
   offer(offer: Offer): void;
@@ -36,6 +37,7 @@ type Outcome = 'answered' | 'refused' | 'again' | 'late';
 
 interface Pending {
   readonly negotiation: number;
+  readonly publish: readonly PublishLine[];
   readonly timer: ReturnType<typeof setTimeout>;
   readonly done: (outcome: Outcome) => void;
 }
@@ -43,6 +45,8 @@ interface Pending {
 interface Published {
   readonly transceiver: RTCRtpTransceiver;
   active: boolean;
+  /** The server has answered an offer that publishes it: what it says of layers from then on is about this track. */
+  agreed: boolean;
 }
 
 /** `disconnected` often heals by itself; after this long without healing ICE is restarted. */
@@ -63,6 +67,7 @@ export class Peer {
   #wanted = false;
   #closed = false;
   #restartTimer: ReturnType<typeof setTimeout> | null = null;
+  #playoutTargetMs: number | null = null;
 
   constructor(iceServers: readonly IceServer[], events: PeerEvents) {
     this.#events = events;
@@ -85,6 +90,19 @@ export class Peer {
 
   getStats(): Promise<RTCStatsReport> {
     return this.#connection.getStats();
+  }
+
+  /** How long received pictures wait before they are shown; null: as the browser likes. Sound follows for the lips' sake. */
+  set playoutTargetMs(target: number | null) {
+    this.#playoutTargetMs = target;
+    for (const { video } of this.#seats) if (video) this.#holdBack(video.receiver);
+  }
+
+  #holdBack(receiver: RTCRtpReceiver): void {
+    // Not in every browser; assigning starts a change even to the same value.
+    if ('jitterBufferTarget' in receiver && receiver.jitterBufferTarget !== this.#playoutTargetMs) {
+      receiver.jitterBufferTarget = this.#playoutTargetMs;
+    }
   }
 
   /** Source names by the mid of what we publish, and seats by the mid of what we receive; for the statistics. */
@@ -112,6 +130,7 @@ export class Peer {
     const video = withVideo ? this.#connection.addTransceiver('video', { direction: 'recvonly' }) : null;
     preferForwarded(audio, 'audio');
     if (video) preferForwarded(video, 'video');
+    if (video) this.#holdBack(video.receiver);
     const seat = this.#seats.length;
     this.#seats.push({ seat, audio, video });
     this.#events.seatAdded({
@@ -138,7 +157,8 @@ export class Peer {
       direction: 'sendonly',
       sendEncodings: encodingsFor(source, track.getSettings()),
     });
-    this.#published.set(source, { transceiver, active: true });
+    this.#published.set(source, { transceiver, active: true, agreed: false });
+    if (source === 'microphone') preferRedundancy(transceiver);
     if (source === 'screen') await this.#keepSharp(transceiver.sender);
     this.negotiate();
   }
@@ -153,9 +173,16 @@ export class Peer {
     const known = this.#published.get(source);
     if (!known?.active) return;
     known.active = false;
+    known.agreed = false;
     await known.transceiver.sender.replaceTrack(null);
     known.transceiver.direction = 'inactive';
     this.negotiate();
+  }
+
+  /** Send only those layers of a picture that somebody watches. */
+  async sendLayers(source: Source, layers: readonly PublishLayer[]): Promise<void> {
+    const known = this.#published.get(source);
+    if (known?.agreed) await this.#switch(known, (encodings) => activate(encodings, layers));
   }
 
   publishes(source: Source): boolean {
@@ -189,6 +216,7 @@ export class Peer {
     try {
       await this.#connection.setRemoteDescription({ type: 'answer', sdp });
       outcome = 'answered';
+      this.#agree(pending.publish);
     } finally {
       pending.done(outcome);
     }
@@ -231,16 +259,17 @@ export class Peer {
     if (this.#closed || !sdp) return;
     this.#negotiation += 1;
     const negotiation = this.#negotiation;
+    const publish = this.#publishLines();
     const ended = new Promise<Outcome>((resolve) => {
       const timer = setTimeout(() => this.#take(negotiation)?.done('late'), ANSWER_WITHIN_MS);
-      this.#pending = { negotiation, timer, done: resolve };
+      this.#pending = { negotiation, publish, timer, done: resolve };
     });
     this.#events.offer({
       type: 'offer',
       ref: `offer-${negotiation}`,
       sdp,
       negotiation,
-      publish: this.#publishLines(),
+      publish,
       receive: this.#receiveLines(),
     });
     const outcome = await ended;
@@ -249,6 +278,24 @@ export class Peer {
       await this.#connection.setLocalDescription({ type: 'rollback' });
     }
     if (outcome !== 'refused') this.#wanted = true;
+  }
+
+  /** A track that is published, or published again, begins with all its layers. */
+  #agree(lines: readonly PublishLine[]): void {
+    for (const { source } of lines) {
+      const known = this.#published.get(source);
+      if (!known?.active || known.agreed) continue;
+      known.agreed = true;
+      void this.#switch(known, activateAll);
+    }
+  }
+
+  async #switch({ transceiver }: Published, change: (encodings: RTCRtpEncodingParameters[]) => void): Promise<void> {
+    try {
+      await changeParameters(transceiver.sender, ({ encodings }) => change(encodings));
+    } catch (error) {
+      if (!this.#closed) throw error; // a sender that is closed meanwhile has nothing to send
+    }
   }
 
   #take(negotiation: number): Pending | null {
@@ -276,9 +323,8 @@ export class Peer {
   }
 
   async #keepSharp(sender: RTCRtpSender): Promise<void> {
-    const parameters = sender.getParameters();
     try {
-      await sender.setParameters({ ...parameters, degradationPreference: 'maintain-resolution' } as RTCRtpSendParameters);
+      await changeParameters(sender, (parameters) => Object.assign(parameters, { degradationPreference: 'maintain-resolution' }));
     } catch (error) {
       // Firefox has no degradationPreference; contentHint 'detail' on the track does the same there.
       if (!(error instanceof DOMException || error instanceof TypeError)) throw error;

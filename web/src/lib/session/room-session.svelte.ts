@@ -20,13 +20,17 @@ import type {
   WantedVideo,
 } from '../protocol/messages';
 import { Peer, type Seat } from '../rtc/peer';
+import { AS_THE_BROWSER_LIKES, nextPlayout } from '../rtc/playout';
 import { listOf, summarise, type Sample } from '../rtc/statistics';
 import { SessionMachine, type Phase } from '../signaling/machine';
 import { Signaling } from '../signaling/socket';
 import { noticeOf } from '../state/notices';
 import { emptyView, reduce, self, type LocalEvent, type RoomView } from '../state/room';
+import { networkInformation } from './network';
 import { OwnSources } from './own-sources';
 import { ReactionBoard } from './reactions.svelte';
+import { RecordingControl } from './recording-control.svelte';
+import { showNotice } from './show-notice';
 
 export interface Ending {
   readonly reason: 'left' | 'ended' | 'kicked' | 'replaced' | 'gone' | 'refused';
@@ -54,6 +58,7 @@ export class RoomSession {
   rejoining = $state(false);
   readonly devices: Devices;
   readonly reactions = new ReactionBoard();
+  readonly recording = new RecordingControl(this);
   me = $derived(self(this.view));
 
   readonly #key: string;
@@ -65,6 +70,7 @@ export class RoomSession {
   #wanted: WantedVideo[] | null = null;
   #wantedTimer: ReturnType<typeof setTimeout> | null = null;
   #sampler: ReturnType<typeof setInterval> | null = null;
+  #playout = AS_THE_BROWSER_LIKES;
   #grantRenewed = false;
   #everJoined = false;
   #refs = 0;
@@ -77,15 +83,16 @@ export class RoomSession {
     this.#own = new OwnSources(devices, (message) => this.send(message));
   }
 
-  get guest(): boolean {
-    return this.#grant.guest;
+  /** What let us in; its token is the right to enter this meeting under this name. */
+  get grant(): JoinGrant {
+    return this.#grant;
   }
 
   start(): void {
     this.devices.onLost = (kind) => void this.#deviceLost(kind);
     this.devices.onScreenEnded = () => void this.stopShare();
     window.addEventListener('pagehide', this.#pageHidden);
-    this.#networkInformation()?.addEventListener('change', this.#networkChanged);
+    networkInformation()?.addEventListener('change', this.#networkChanged);
     this.#sampler = setInterval(() => void this.#sample(), SAMPLE_MS);
     void this.devices.starting.then(() => this.#own.publishMissing());
     this.#connect();
@@ -220,8 +227,7 @@ export class RoomSession {
   }
 
   #connect(): void {
-    const url = new URL(this.#grant.signaling_path, location.href);
-    url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
+    const url = new URL(this.#grant.signaling_path, location.href.replace(/^http/, 'ws'));
     const machine = new SessionMachine(this.#grant.meeting.id, () => this.#grant.token, MAX_TILES);
     this.#signaling = new Signaling(url.href, machine, {
       message: (message) => this.#received(message),
@@ -234,23 +240,25 @@ export class RoomSession {
   #received(message: AnyServerMessage): void {
     const notice = noticeOf(this.view, message);
     this.apply(message);
-    if (notice) {
-      const role = notice.roleKey ? { role: t(notice.roleKey) } : {};
-      toasts.show(t(notice.key, { ...notice.values, ...role }), notice.tone);
-    }
+    if (notice) showNotice(notice);
     switch (message.type) {
       case 'joined':
         void this.#joined(message);
+        this.recording.entered();
         break;
       case 'resumed':
         if (!message.media_connected) this.#peer?.restartIce();
         this.#subscribe();
+        this.recording.entered();
         break;
       case 'answer':
         void this.#peer?.answered(message.sdp, message.negotiation);
         break;
       case 'need_media':
         this.#peer?.provideSeats(message.need);
+        break;
+      case 'publish_layers':
+        void this.#peer?.sendLayers(message.source, message.layers);
         break;
       case 'reaction':
         if (message.participant_id !== this.view.selfId) this.reactions.show(message.participant_id, message.reaction);
@@ -339,7 +347,7 @@ export class RoomSession {
     if (this.#sampler !== null) clearInterval(this.#sampler);
     if (this.#wantedTimer !== null) clearTimeout(this.#wantedTimer);
     window.removeEventListener('pagehide', this.#pageHidden);
-    this.#networkInformation()?.removeEventListener('change', this.#networkChanged);
+    networkInformation()?.removeEventListener('change', this.#networkChanged);
     this.#peer?.close();
     this.#peer = null;
     void this.#own.use(null);
@@ -355,11 +363,6 @@ export class RoomSession {
     this.#signaling?.retryNow();
     this.#peer?.restartIce();
   };
-
-  /** Network Information API; Chromium only. Elsewhere the ICE state tells a little later. */
-  #networkInformation(): EventTarget | undefined {
-    return (navigator as Navigator & { connection?: EventTarget }).connection;
-  }
 
   async #deviceLost(kind: 'camera' | 'microphone'): Promise<void> {
     toasts.show(t('toast.deviceLost'), 'warn');
@@ -385,6 +388,7 @@ export class RoomSession {
     if (peer !== this.#peer) return;
     const sample = summarise(listOf(report), peer.lines(), this.samples.at(-1) ?? null);
     this.samples = [...this.samples, sample].slice(-KEPT_SAMPLES);
+    peer.playoutTargetMs = (this.#playout = nextPlayout(this.#playout, sample)).targetMs;
   }
 
   #ref(kind: 'chat' | 'act'): string {

@@ -3,7 +3,7 @@
 import type { VideoSource } from '../protocol/messages';
 
 export type Panel = 'chat' | 'people';
-export type RoomDialog = 'settings' | 'statistics' | 'shortcuts';
+export type RoomDialog = 'settings' | 'statistics' | 'shortcuts' | 'stream' | 'stop-recording';
 export type Layout = 'grid' | 'speaker';
 
 const LAYOUT_KEY = 'parley.layout';

@@ -10,7 +10,7 @@ const joined = (change: Partial<Joined> = {}): Joined => ({
   resume_within_s: 30,
   heartbeat_s: 5,
   participant_id: 'p1',
-  room: { meeting_id: 'm1', code: 'abc-defg-hij', title: 'T', started_at_ms: 1, locked: false, max_participants: 9, participants: [] },
+  room: { meeting_id: 'm1', code: 'abc-defg-hij', title: 'T', started_at_ms: 1, locked: false, max_participants: 9, participants: [], recording: null },
   need_media: { seats: 4, audio_seats: 0 },
   ice_servers: [],
   chat: [],
@@ -156,13 +156,14 @@ describe('heart-beat', () => {
 });
 
 describe('what is sent while the socket is lost', () => {
-  it('goes out after the resume: the newest mute per source, no old offer', () => {
+  it('goes out after the resume: the newest mute per source, a consent, no old offer', () => {
     const machine = inTheRoom();
     machine.socketClosed(0, 0.5);
     machine.send({ type: 'mute', source: 'camera', muted: true }, 1);
     machine.send({ type: 'mute', source: 'microphone', muted: true }, 2);
     machine.send({ type: 'mute', source: 'microphone', muted: false }, 3);
     machine.send({ type: 'offer', sdp: 'v=0', negotiation: 2 }, 4);
+    machine.send({ type: 'recording_consent', accepted: true }, 5);
     machine.tick(300, 0.5);
     machine.socketOpened(300);
     machine.received({ type: 'resumed', session_id: 's1', replayed: 0, media_connected: true, ref: null }, 300, 0.5);
@@ -172,6 +173,7 @@ describe('what is sent while the socket is lost', () => {
     expect(sent).toEqual([
       { type: 'mute', source: 'camera', muted: true },
       { type: 'mute', source: 'microphone', muted: false },
+      { type: 'recording_consent', accepted: true },
     ]);
   });
 

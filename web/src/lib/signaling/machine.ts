@@ -60,6 +60,7 @@ const KEPT_WHILE_LOST = new Set<AnyClientMessage['type']>([
   'lower_hand',
   'lock_meeting',
   'mute_participant',
+  'recording_consent',
 ]);
 
 export class SessionMachine {
@@ -326,5 +327,5 @@ export class SessionMachine {
 function replaces(later: AnyClientMessage, held: AnyClientMessage): boolean {
   if (later.type !== held.type) return false;
   if (later.type === 'mute' && held.type === 'mute') return later.source === held.source;
-  return later.type === 'subscribe' || later.type === 'raise_hand' || later.type === 'lock_meeting';
+  return ['subscribe', 'raise_hand', 'lock_meeting', 'recording_consent'].includes(later.type);
 }

@@ -1,7 +1,8 @@
 /** Which short notices a server message deserves; pure. Owns the choice, refuses to know how they are shown. */
 
 import type { TextKey } from '../i18n/keys';
-import type { AnyServerMessage, Source } from '../protocol/messages';
+import type { AnyServerMessage, RecordingState, Source } from '../protocol/messages';
+import { stopKind } from './recordings';
 import type { RoomView } from './room';
 
 export interface Notice {
@@ -51,8 +52,40 @@ export function noticeOf(view: RoomView, message: AnyServerMessage): Notice | nu
       return { key: message.locked ? 'toast.locked' : 'toast.unlocked', tone: 'plain' };
     case 'moderation':
       return moderationNotice(message);
+    case 'recording':
+      return message.state === 'off' ? stopNotice(message.reason) : recordingNotice(view.recording, message);
+    case 'joined':
+      // The dialog that asks for consent says it already; so did the notice before a reconnect.
+      if (!message.room.recording || message.room.recording.consent_required) return null;
+      return recordingNotice(view.recording, { ...message.room.recording, by_name: null });
     default:
       return null;
+  }
+}
+
+function recordingNotice(before: RecordingState | null, now: RecordingState): Notice | null {
+  if (before?.recording_id !== now.recording_id) {
+    return now.by_name === null
+      ? { key: 'toast.recordingAuto', tone: 'plain' }
+      : { key: 'toast.recordingOn', values: { name: now.by_name }, tone: 'plain' };
+  }
+  if (before.state === now.state) return null;
+  return { key: now.state === 'paused' ? 'toast.recordingPaused' : 'toast.recordingResumed', tone: 'plain' };
+}
+
+function stopNotice(reason: string | null): Notice | null {
+  switch (stopKind(reason)) {
+    case 'wanted':
+      return { key: 'toast.recordingOff', tone: 'plain' };
+    case 'over':
+      // The meeting is over too, which is said already.
+      return null;
+    case 'disk':
+      return { key: 'toast.recordingDiskFull', tone: 'warn' };
+    case 'server':
+      return { key: 'toast.recordingServer', tone: 'warn' };
+    case 'other':
+      return { key: 'toast.recordingBroke', values: { reason: reason ?? '' }, tone: 'warn' };
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { AnyServerMessage, ChatMessage, Participant } from '../protocol/messages';
+import type { AnyServerMessage, ChatMessage, Participant, RecordingState } from '../protocol/messages';
 import { noticeOf } from './notices';
-import { emptyView, mergeChat, raisedHands, reduce, seatFor, self, sends, type LocalEvent, type RoomView } from './room';
+import { asksConsent, emptyView, mergeChat, raisedHands, reduce, seatFor, self, sends, type LocalEvent, type RoomView } from './room';
 
 const person = (id: string, change: Partial<Participant> = {}): Participant => ({
   participant_id: id, user_id: null, name: id.toUpperCase(), avatar_url: null, role: 'participant', joined_at_ms: 0,
@@ -10,11 +10,19 @@ const person = (id: string, change: Partial<Participant> = {}): Participant => (
 const line = (seq: number, from = 'b', text = `line ${seq}`): ChatMessage => ({
   chat_seq: seq, message_id: `m${seq}`, participant_id: from, user_id: null, name: from, text, sent_at_ms: seq,
 });
-const joined = (chat: ChatMessage[] = [], people = [person('a', { role: 'host' }), person('b')]): AnyServerMessage => ({
+const joined = (
+  chat: ChatMessage[] = [],
+  people = [person('a', { role: 'host' }), person('b')],
+  recording: RecordingState | null = null,
+): AnyServerMessage => ({
   type: 'joined', session_id: 's', resume_token: 'r', resume_within_s: 30, heartbeat_s: 5, participant_id: 'a',
-  room: { meeting_id: 'm', code: 'c', title: 'Plan', started_at_ms: 5, locked: false, max_participants: 10, participants: people },
+  room: { meeting_id: 'm', code: 'c', title: 'Plan', started_at_ms: 5, locked: false, max_participants: 10, participants: people, recording },
   need_media: { seats: 4, audio_seats: 0 }, ice_servers: [], chat, ref: null,
 });
+const recording = (change: Partial<RecordingState> = {}): RecordingState => ({
+  state: 'on', recording_id: 'r1', since_ms: 1_000, by_name: 'B', reason: null, consent_required: false, ...change,
+});
+const told = (change: Partial<RecordingState> = {}): AnyServerMessage => ({ type: 'recording', ...recording(change) });
 const run = (...events: (AnyServerMessage | LocalEvent)[]): RoomView => events.reduce(reduce, emptyView);
 
 describe('people', () => {
@@ -104,6 +112,25 @@ describe('chat', () => {
   });
 });
 
+describe('recording', () => {
+  it('is on, paused and off, and known to who comes later', () => {
+    expect(run(joined(), told()).recording).toEqual(recording());
+    expect(run(joined(), told(), told({ state: 'paused' })).recording?.state).toBe('paused');
+    expect(run(joined(), told(), told({ state: 'off', since_ms: null, reason: 'asked' })).recording).toBeNull();
+    expect(run(joined([], [], recording())).recording).toEqual(recording());
+    expect(run(joined(), told(), joined()).recording).toBeNull();
+  });
+
+  it('asks for consent once for each recording, where the meeting wants it', () => {
+    const asking = run(joined(), told({ consent_required: true }));
+    expect([asksConsent(run(joined(), told())), asksConsent(asking)]).toEqual([false, true]);
+    const agreed = reduce(asking, { type: 'local-consented', recordingId: 'r1' });
+    expect(asksConsent(agreed)).toBe(false);
+    expect(asksConsent(reduce(agreed, told({ consent_required: true, state: 'paused' })))).toBe(false);
+    expect(asksConsent(reduce(agreed, told({ consent_required: true, recording_id: 'r2' })))).toBe(true);
+  });
+});
+
 describe('notices', () => {
   it('tells of comings, goings and hands in small rooms only', () => {
     const small = run(joined());
@@ -117,5 +144,27 @@ describe('notices', () => {
   it('says what a host did to us', () => {
     const muted: AnyServerMessage = { type: 'moderation', action: 'muted', by_participant_id: 'b', source: 'camera', role: null };
     expect(noticeOf(emptyView, muted)?.key).toBe('toast.cameraByHost');
+  });
+
+  it('says when a recording begins, pauses and ends, and why it ended by itself', () => {
+    const quiet = run(joined());
+    expect(noticeOf(quiet, told())).toMatchObject({ key: 'toast.recordingOn', values: { name: 'B' } });
+    expect(noticeOf(quiet, told({ by_name: null }))?.key).toBe('toast.recordingAuto');
+    const on = run(joined(), told());
+    const paused = reduce(on, told({ state: 'paused' }));
+    expect(noticeOf(on, told())).toBeNull();
+    expect(noticeOf(on, told({ state: 'paused' }))?.key).toBe('toast.recordingPaused');
+    expect(noticeOf(paused, told())?.key).toBe('toast.recordingResumed');
+    const end = (reason: string): unknown => noticeOf(on, told({ state: 'off', reason }));
+    expect(end('asked')).toMatchObject({ key: 'toast.recordingOff', tone: 'plain' });
+    expect(end('disk full')).toMatchObject({ key: 'toast.recordingDiskFull', tone: 'warn' });
+    expect(end('disk failed: EIO')).toMatchObject({ key: 'toast.recordingBroke', values: { reason: 'disk failed: EIO' } });
+    expect(end('meeting ended')).toBeNull();
+  });
+
+  it('says to who comes in that the meeting is recorded, unless a dialog asks or it is known', () => {
+    expect(noticeOf(emptyView, joined([], [], recording()))?.key).toBe('toast.recordingAuto');
+    expect(noticeOf(emptyView, joined([], [], recording({ consent_required: true })))).toBeNull();
+    expect(noticeOf(run(joined([], [], recording())), joined([], [], recording()))).toBeNull();
   });
 });

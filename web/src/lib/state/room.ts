@@ -10,6 +10,7 @@ import type {
   ChatMessage,
   MediaNeed,
   Participant,
+  RecordingState,
   RoomState,
   SeatBinding,
   Source,
@@ -44,6 +45,10 @@ export interface RoomView {
   readonly levels: Readonly<Record<string, number>>;
   readonly dominant: string | null;
   readonly scores: Readonly<Record<string, number>>;
+  /** Null while nothing is recorded; its state is then `on` or `paused`. */
+  readonly recording: RecordingState | null;
+  /** The recording that the user agreed to be in. */
+  readonly consentedTo: string | null;
 }
 
 /** What the page itself does to the view. */
@@ -51,7 +56,8 @@ export type LocalEvent =
   | { type: 'local-chat-sent'; ref: string; text: string }
   | { type: 'local-chat-failed'; ref: string }
   | { type: 'local-chat-dropped'; ref: string }
-  | { type: 'local-chat-seen' };
+  | { type: 'local-chat-seen' }
+  | { type: 'local-consented'; recordingId: string };
 
 export const emptyView: RoomView = {
   selfId: null,
@@ -71,6 +77,8 @@ export const emptyView: RoomView = {
   levels: {},
   dominant: null,
   scores: {},
+  recording: null,
+  consentedTo: null,
 };
 
 /** The view after `event`; messages that change nothing that is kept here answer the same view. */
@@ -145,6 +153,10 @@ export function reduce(view: RoomView, event: AnyServerMessage | LocalEvent): Ro
     }
     case 'room-changed':
       return { ...view, title: event.title, locked: event.locked };
+    case 'recording':
+      return { ...view, recording: recordingOf(event) };
+    case 'local-consented':
+      return { ...view, consentedTo: event.recordingId };
     case 'local-chat-sent':
       return {
         ...view,
@@ -176,7 +188,14 @@ function roomFields(room: RoomState): Partial<RoomView> {
     locked: room.locked,
     maxParticipants: room.max_participants,
     participants: room.participants,
+    recording: room.recording ? recordingOf(room.recording) : null,
   };
+}
+
+/** The state alone, without what makes a frame of it. */
+function recordingOf(told: RecordingState): RecordingState | null {
+  const { state, recording_id, since_ms, by_name, reason, consent_required } = told;
+  return state === 'off' ? null : { state, recording_id, since_ms, by_name, reason, consent_required };
 }
 
 function withParticipant(list: readonly Participant[], changed: Participant): readonly Participant[] {
@@ -224,6 +243,11 @@ export function seatFor(view: RoomView, participantId: string, source: VideoSour
 /** Hosts and co-hosts may moderate; only hosts change roles and end the meeting. */
 export function mayModerate(participant: Participant | null): boolean {
   return participant?.role === 'host' || participant?.role === 'cohost';
+}
+
+/** True while the user has not agreed to a recording that asks for it: nothing of theirs is in it. */
+export function asksConsent(view: RoomView): boolean {
+  return view.recording !== null && view.recording.consent_required && view.consentedTo !== view.recording.recording_id;
 }
 
 /** Raised hands, the longest waiting first. */

@@ -179,14 +179,39 @@ fn remb_is_the_limit_of_a_receiver_that_loses_much_and_gives_no_transport_feedba
     let mut bandwidth = Bandwidth::default();
     let now = Time::from_millis(5000);
     assert_eq!(bandwidth.limit(now, false), Limit::None);
-    bandwidth.on_remb(700_000);
+    bandwidth.on_remb(now, 700_000, 500e3);
     bandwidth.on_loss_share(now, 0.05);
     assert_eq!(bandwidth.limit(now, false), Limit::None, "it follows what arrives, up to 1.5 times");
     bandwidth.on_loss_share(now, 0.3);
     assert_eq!(bandwidth.limit(now, false), Limit::Starting(700e3));
-    assert_eq!(bandwidth.limit(now + REMB_HOLD, false), Limit::None, "tried again");
-    bandwidth.on_loss_share(now + REMB_HOLD, 0.3);
-    bandwidth.on_remb(u64::MAX);
-    let later = bandwidth.limit(now + REMB_HOLD * 2, false);
+    assert_eq!(bandwidth.limit(now + remb::HOLD, false), Limit::None, "tried again");
+    bandwidth.on_loss_share(now + remb::HOLD, 0.3);
+    bandwidth.on_remb(now, u64::MAX, 500e3);
+    let later = bandwidth.limit(now + remb::HOLD * 2, false);
     assert!(matches!(later, Limit::Starting(bps) if bps <= MAX_BPS), "twice as long: {later:?}");
+}
+
+#[test]
+fn a_remb_that_falls_below_what_is_sent_is_a_limit_and_one_beside_transport_feedback_is_none() {
+    let now = Time::from_millis(5000);
+    let mut bandwidth = Bandwidth::default();
+    bandwidth.on_remb(now, 300_000, 900e3);
+    bandwidth.on_remb(now, 320_000, 900e3);
+    assert_eq!(bandwidth.limit(now, false), Limit::None, "low, but it rises: the receiver has only begun");
+    bandwidth.on_remb(now, 280_000, 200e3);
+    assert_eq!(bandwidth.limit(now, false), Limit::None, "it fell, and what is sent fits");
+    bandwidth.on_remb(now, 250_000, 900e3);
+    assert_eq!(bandwidth.limit(now, false), Limit::Starting(250e3));
+    bandwidth.on_remb(now, 400_000, 200e3);
+    assert_eq!(bandwidth.limit(now, false), Limit::Starting(400e3), "it is followed up");
+
+    let mut path = Path::new(2e6);
+    path.bandwidth.set_wanted(path.now, 20e6);
+    path.run(5, 500e3);
+    let known = path.bps();
+    for bps in [900_000, 50_000] {
+        path.bandwidth.on_remb(path.now, bps, 500e3);
+        path.bandwidth.on_loss_share(path.now, 0.5);
+    }
+    assert_eq!((path.bps(), path.bandwidth.is_overloaded(path.now)), (known, false));
 }

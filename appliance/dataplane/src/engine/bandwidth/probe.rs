@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::history::Sent;
+use super::history::{AHEAD, Sent};
 use crate::units::Time;
 
 /// A probe lasts at least 15 ms and 5 packets (MEDIA-NOTES §3); four turns of our timer, and the last turn's packets only
@@ -20,9 +20,8 @@ const MAX_LENGTH: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_millis(1000);
 /// The delay that a probe itself makes is no over-use: while it runs, and while its queue drains at most so long.
 const DRAIN: Duration = Duration::from_millis(150);
-/// Share of packets and bytes that must arrive, and how much faster than sent at most (MEDIA-NOTES §3).
+/// Share of packets and bytes that must arrive (MEDIA-NOTES §3).
 const MIN_SHARE: f64 = 0.8;
-const MAX_RATIO: f64 = 2.0;
 /// Arrived at less than this share of the send rate: the link is full, and so much of it is used (libwebrtc,
 /// ProbeBitrateEstimator: kMinRatioForUnsaturatedLink, kTargetUtilizationFraction).
 const UNSATURATED: f64 = 0.9;
@@ -51,8 +50,10 @@ struct Run {
     last_burst: u64,
     arrived_packets: u32,
     arrived_bytes: u64,
-    first_arrival: (i64, u64),
-    last_arrival: i64,
+    /// Least delay before it and at its begin, by the two clocks.
+    delay: Option<i64>,
+    /// The most that it shows the link to carry, in bits per second.
+    carried_bps: f64,
 }
 
 /// The probes of one session.
@@ -85,14 +86,16 @@ impl Prober {
             last_burst: 0,
             arrived_packets: 0,
             arrived_bytes: 0,
-            first_arrival: (i64::MAX, 0),
-            last_arrival: i64::MIN,
+            delay: None,
+            carried_bps: 0.0,
         });
     }
 
-    /// A packet goes out; returns the number of the probe that it is part of, or 0.
-    pub fn on_sent(&mut self, now: Time, bytes: usize) -> u8 {
-        let Some(run) = self.run.as_mut().filter(|run| run.ended.is_none()) else { return 0 };
+    /// A packet goes out; returns the number of the probe that it is part of, or 0, and what the probe sent before it in
+    /// units of [`AHEAD`].
+    pub fn on_sent(&mut self, now: Time, bytes: usize) -> (u8, u16) {
+        let Some(run) = self.run.as_mut().filter(|run| run.ended.is_none()) else { return (0, 0) };
+        let ahead = u16::try_from(run.bytes / AHEAD).unwrap_or(u16::MAX);
         if now > run.last_sent {
             run.last_burst = 0;
         }
@@ -100,7 +103,7 @@ impl Prober {
         run.bytes += bytes as u64;
         run.last_burst += bytes as u64;
         run.last_sent = now;
-        run.id
+        (run.id, ahead)
     }
 
     /// Bytes of padding to send now.
@@ -142,15 +145,24 @@ impl Prober {
         self.quiet.is_some_and(|(from, until)| (from..=until).contains(&sent))
     }
 
-    /// A packet arrived, on the receiver's clock in µs.
-    pub fn on_arrival(&mut self, sent: &Sent, arrival: i64) {
+    /// A packet arrived, on the receiver's clock in µs. `before`: the least delay of late, by the two clocks.
+    ///
+    /// What the probe sent before it went through the link between the first packet's and its own arrival. Whatever
+    /// delays a packet on the way or at the receiver makes that longer, never shorter, so that the largest rate that a
+    /// packet of the second half shows is the one to believe; if the first packet is the late one, `before` knows better.
+    pub fn on_arrival(&mut self, sent: &Sent, arrival: i64, before: Option<i64>) {
         let Some(run) = self.run.as_mut().filter(|run| run.id == sent.probe) else { return };
         run.arrived_packets += 1;
         run.arrived_bytes += u64::from(sent.bytes);
-        if arrival < run.first_arrival.0 {
-            run.first_arrival = (arrival, u64::from(sent.bytes));
+        let delay = arrival.saturating_sub(sent.at.0 as i64);
+        let least = run.delay.or(before).map_or(delay, |least| least.min(delay));
+        run.delay = Some(least);
+        let passed = sent.at - run.started;
+        if passed >= LENGTH / 2 {
+            let took = passed.as_secs_f64() + delay.saturating_sub(least) as f64 / 1e6;
+            let ahead = u64::from(sent.ahead) * AHEAD;
+            run.carried_bps = run.carried_bps.max(ahead as f64 * 8.0 / took);
         }
-        run.last_arrival = run.last_arrival.max(arrival);
     }
 
     /// Feedback told of packets up to the one sent at `newest`: the outcome, once the run is told whole. None also for a
@@ -163,17 +175,14 @@ impl Prober {
         let enough = f64::from(run.arrived_packets) >= f64::from(run.packets) * MIN_SHARE
             && run.arrived_bytes as f64 >= run.bytes as f64 * MIN_SHARE;
         let sent_s = (run.last_sent - run.started).as_secs_f64();
-        let arrived_s = (run.last_arrival.saturating_sub(run.first_arrival.0)) as f64 / 1e6;
-        if !enough || sent_s <= 0.0 || arrived_s <= 0.0 {
+        if !enough || sent_s <= 0.0 || run.carried_bps <= 0.0 {
             return None;
         }
         let sent_bps = (run.bytes - run.last_burst) as f64 * 8.0 / sent_s;
-        let arrived_bps = (run.arrived_bytes - run.first_arrival.1) as f64 * 8.0 / arrived_s;
-        if sent_bps <= 0.0 || arrived_bps > sent_bps * MAX_RATIO {
-            return None;
-        }
-        let saturated = arrived_bps < UNSATURATED * sent_bps;
-        let carried_bps = if saturated { UTILISATION * arrived_bps } else { sent_bps.min(arrived_bps) };
+        let saturated = run.carried_bps < UNSATURATED * sent_bps;
+        // what was lost need not have taken anything of the link
+        let used = UTILISATION.min(run.arrived_bytes as f64 / run.bytes as f64);
+        let carried_bps = if saturated { used * run.carried_bps } else { run.carried_bps.min(sent_bps) };
         Some(Outcome { tried_bps: run.bps, carried_bps, saturated })
     }
 }
@@ -192,8 +201,8 @@ mod tests {
             let now = Time(1_000_000 + turn * 10_000);
             let mut due = prober.due(now);
             while due > 0 {
-                let probe = prober.on_sent(now, 285);
-                history.on_sent(now, seq, 285, probe);
+                let (probe, ahead) = prober.on_sent(now, 285);
+                history.on_sent(now, seq, 285, probe, ahead);
                 busy = busy.max(now.0 as f64) + 285.0 * 8.0 / link_bps * 1e6;
                 arrivals.push((seq, busy as i64));
                 seq += 1;
@@ -203,7 +212,7 @@ mod tests {
         }
         for (seq, arrival) in arrivals.into_iter().filter(|(seq, _)| usize::from(*seq) % drop != drop - 1) {
             if let Some(News::Arrived(sent)) = history.on_report(seq, true) {
-                prober.on_arrival(&sent, arrival);
+                prober.on_arrival(&sent, arrival, None);
             }
         }
         let outcome = prober.outcome(Time(2_000_000));

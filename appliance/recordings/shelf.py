@@ -1,0 +1,76 @@
+"""Where recordings lie: rows in the database, objects in the storage, journals on one node's disk.
+
+Owns the journals' folder below the recordings' folder of this node, after the recorder has closed it: its size and its
+end. Refuses to know what is in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from appliance.files.storage import ObjectStorage
+from appliance.store import recording_runs
+from appliance.store.database import Database
+from appliance.store.recordings import Recording
+
+_NAME = re.compile(r"rec_[a-z0-9_]{1,64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shelf:
+    """Of one node."""
+
+    database: Database
+    files: ObjectStorage
+    root: Path
+    """Holds a folder for each recording that is being made, or whose files are."""
+    node: str
+    now_ms: Callable[[], int]
+
+    def folder(self, recording_id: str) -> Path:
+        """The journals' folder; ValueError for what is no recording's id, whoever put it into the database."""
+        if not _NAME.fullmatch(recording_id):
+            raise ValueError(f"not a recording's id: {recording_id!r}")
+        return self.root / recording_id
+
+    async def journals_bytes(self, recording_id: str) -> int | None:
+        """What the folder takes; None when there is none."""
+        return await trio.to_thread.run_sync(_size, self.folder(recording_id))
+
+    async def remove_objects(self, keys: list[str]) -> None:
+        """Delete objects, those that are there."""
+        for key in keys:
+            await self.files.delete(key)
+
+    async def remove_journals(self, recording: Recording) -> bool:
+        """Whether the journals are gone, now or already: they are another node's otherwise."""
+        if recording.has_journals:
+            if recording.node != self.node:
+                return False
+            await trio.to_thread.run_sync(_remove, self.folder(recording.id))
+            await self.database.run(recording_runs.set_journals_gone, recording.id)
+        return True
+
+
+def _size(folder: Path) -> int | None:
+    if not folder.is_dir() or folder.is_symlink():
+        return None
+    total = 0
+    for parent, _, names in os.walk(folder):
+        total += sum((Path(parent) / name).lstat().st_size for name in names)
+    return total
+
+
+def _remove(folder: Path) -> None:
+    """Does not follow links. What vanishes meanwhile, as by the last act of a killed process, is no error."""
+    while folder.exists():
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(folder)

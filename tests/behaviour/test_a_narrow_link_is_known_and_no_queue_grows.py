@@ -1,0 +1,64 @@
+"""Behind 300 kb/s, behind 1 Mb/s and through 1 % of loss the server knows what the link carries ten seconds after it
+changed, pictures and sound go on, and what is sent waits for less than 100 ms.
+
+The exact promise, 80 to 105 % of the rate, is held against seeded links in
+`appliance/dataplane/tests/congestion.rs`. Here server, browsers and links share two cores with others, and one estimate
+is one moment of a noisy machine: it is looked at for some seconds, of which the median counts, and the bounds are those
+that the estimator of before fell out of (54 to 62 %).
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+from tests.support.call import LARGE, Call, Watched, Watcher, watch_together
+
+FOUND_S = 10.0
+LOOKS, EACH_S = 8, 0.5
+ESTIMATE = (0.65, 1.10)
+# Half of the time the queue is as good as empty; 95 % of packets within 100 ms is the promise, and a forwarder that
+# waits for a core adds to it.
+QUEUE_P50_MS, QUEUE_P95_MS = 60.0, 150.0
+RTT_MS = 40
+
+
+def test_a_narrow_link_is_known_and_no_queue_grows(call: Call, watchers: Callable[..., Watcher]) -> None:
+    wide, narrow = watchers(2, viewport=LARGE), watchers(3)
+    for one in (wide, narrow):
+        one.link.both(rtt_ms=RTT_MS)
+    for rates in ((1e6, 300e3), (300e3, 1e6)):
+        for watcher, bps in zip((wide, narrow), rates, strict=True):
+            watcher.link.down(rate_bps=bps)
+        time.sleep(FOUND_S)
+        _holds(call, (wide, narrow), rates)
+
+    for one in (wide, narrow):
+        one.link.down(rate_bps=None, loss=0.01)
+    time.sleep(6)  # frames come back three seconds after the link has become better
+    for seen in watch_together([wide, narrow], 5):
+        # 13 of 15 on a quiet machine; three browsers on two cores that others use too show half of them
+        assert seen.frames_per_s > 5 and seen.concealed < 0.05, seen
+
+
+def _holds(call: Call, watchers: tuple[Watcher, Watcher], rates: tuple[float, float]) -> None:
+    for watcher in watchers:
+        watcher.begin()
+    looks: list[list[float]] = [[], []]
+    for _ in range(LOOKS):
+        for shares, watcher, bps in zip(looks, watchers, rates, strict=True):
+            shares.append(call.estimate_bps(watcher) / bps)
+        time.sleep(EACH_S)
+    for shares, watcher, bps in zip(looks, watchers, rates, strict=True):
+        down, _ = watcher.link.report()
+        seen = watcher.end()
+        told = (bps, shares, down, seen)
+        assert ESTIMATE[0] <= statistics.median(shares) <= ESTIMATE[1], told
+        assert down.wait_p50_ms < QUEUE_P50_MS and down.wait_p95_ms < QUEUE_P95_MS, told
+        assert _goes_on(seen), told
+
+
+def _goes_on(seen: Watched) -> bool:
+    # 300 kb/s carry every fourth frame of 15, and a busy browser shows half of them
+    return seen.frames_per_s > 1.5 and seen.concealed < 0.05

@@ -1,0 +1,109 @@
+"""The worker process may be killed at any time: called again, it makes the same files."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import msgspec
+import pytest
+
+from appliance.recorder.compose_process import Composed, ComposeOptions, compose
+from tests.support.recorded import Meeting
+
+OPTIONS = ComposeOptions(height=360, fps=10, encoder="libx264", captions=((0, 900, "Ann", "hello"),))
+_RUN = """
+import sys, msgspec
+from appliance.recorder.compose_process import ComposeOptions, compose
+compose(sys.argv[1], msgspec.json.decode(sys.argv[2], type=ComposeOptions), sys.argv[1] + "/progress.json")
+"""
+
+pytestmark = pytest.mark.slow
+
+
+def _start(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", _RUN, str(folder), msgspec.json.encode(OPTIONS).decode()])
+
+
+def _meeting(folder: Path) -> Path:
+    meeting = Meeting(folder, 25)
+    ann, bob = meeting.join("Ann"), meeting.join("Bob")
+    meeting.camera(ann, size=(640, 360))
+    meeting.camera(bob, size=(640, 360))
+    meeting.microphone(ann)
+    return meeting.write()
+
+
+def _left(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in (folder / "out").rglob("*") if ".work" not in path.parts)
+
+
+def test_killed_again_and_again(tmp_path: Path) -> None:
+    chance = random.Random(5)
+    folder = _meeting(tmp_path / "rec")
+    killed = 0
+    for _ in range(4):
+        process = _start(folder)
+        try:
+            process.wait(chance.uniform(0.6, 2.0))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            killed += 1
+        if (folder / "progress.json").exists():
+            said = msgspec.json.decode((folder / "progress.json").read_bytes())
+            assert 0 <= said["share"] <= 1
+            assert said["stage"] in ("reading", "tracks", "sound", "video", "writing")
+    assert killed >= 1
+    composed = compose(str(folder), OPTIONS, str(folder / "progress.json"))
+    assert _left(folder) == [
+        "out/captions.vtt",
+        "out/meeting.mp4",
+        "out/summary.json",
+        "out/thumbnail.jpg",
+        "out/tracks",
+        "out/tracks/trk_0.webm",
+        "out/tracks/trk_1.webm",
+        "out/tracks/trk_2.webm",
+    ]
+    with av.open(folder / "out/meeting.mp4") as film:
+        assert len(list(film.decode(video=0))) == 250
+    assert [track.duration_ms // 1000 for track in composed.tracks] in ([24, 24, 24], [24, 24, 25], [25, 25, 25])
+
+
+def test_what_is_done_is_not_done_again_and_other_options_are(tmp_path: Path) -> None:
+    meeting = Meeting(tmp_path / "rec", 2)
+    meeting.camera(meeting.join("Ann"))
+    folder = meeting.write()
+    first = compose(str(folder), OPTIONS, str(folder / "progress.json"))
+    made = (folder / "out/meeting.mp4").stat()
+    began_s = time.perf_counter()
+    assert compose(str(folder), OPTIONS, str(folder / "progress.json")) == first
+    assert time.perf_counter() - began_s < 1
+    assert (folder / "out/meeting.mp4").stat().st_mtime_ns == made.st_mtime_ns
+
+    other = msgspec.structs.replace(OPTIONS, format="webm", captions=())
+    assert compose(str(folder), other, str(folder / "progress.json")).video_codec == "vp9"
+    assert _left(folder) == [
+        "out/meeting.webm",
+        "out/summary.json",
+        "out/thumbnail.jpg",
+        "out/tracks",
+        "out/tracks/trk_0.webm",
+    ]
+    summary = msgspec.json.decode((folder / "out/summary.json").read_bytes(), type=Composed)
+    files = [folder / name for name in _left(folder) if "." in name and "summary" not in name]
+    assert summary.bytes == sum(path.stat().st_size for path in files)
+
+
+def test_options_are_kept_within_their_bounds(tmp_path: Path) -> None:
+    folder = Meeting(tmp_path / "rec", 0.5).write()
+    options = ComposeOptions(height=9999, fps=500, encoder="libx264")
+    composed = compose(str(folder), options, str(folder / "progress.json"))
+    assert (composed.width, composed.height) == (1920, 1080)
+    with av.open(folder / "out/meeting.mp4") as film:
+        assert film.streams.video[0].average_rate == 30

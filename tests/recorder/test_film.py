@@ -1,0 +1,109 @@
+"""The container holds pictures, sound and words in the order in which they are played."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from appliance.recorder.composed import ComposedChapter, Format
+from appliance.recorder.encoders import choose, open_encoder
+from appliance.recorder.film import join, write_thumbnail
+from appliance.recorder.mix import write_sound
+from appliance.recorder.muxing import MuxingError
+from appliance.recorder.reel import Reel
+
+FPS, SECONDS = 10, 5
+
+
+def _film(folder: Path, kind: Format, *, with_sound: bool = True) -> Path:
+    chosen = choose("", kind, 320, 180, FPS)
+    encoder = open_encoder(chosen.name, kind, 320, 180, FPS, threads=1)
+    reel = Reel(folder / "reel", chosen.codec)
+    for number in range(FPS * SECONDS + 1):
+        whole = np.full((270, 320), 128, np.uint8)
+        whole[:180] = 40 + 30 * (number // FPS)
+        frame = av.VideoFrame.from_numpy_buffer(whole, format="yuv420p") if number < FPS * SECONDS else None
+        if frame is not None:
+            frame.pts = number
+        for packet in encoder.encode(frame):
+            reel.append(packet)
+    reel.close()
+    write_sound(folder / "sound", [], SECONDS * 1_000_000, channels=1, lufs=None, kind=kind, report=lambda at_us: None)
+    reported: list[int] = []
+    join(
+        folder / "film",
+        kind=kind,
+        codec=chosen.codec,
+        reel=folder / "reel",
+        fps=FPS,
+        sound=folder / "sound" if with_sound else None,
+        captions=[(1000, 2000, "Ann", "hello"), (1500, 4900, "", "world")],
+        chapters=[ComposedChapter(start_ms=0, title="A"), ComposedChapter(start_ms=3000, title="B")],
+        title="T",
+        duration_ms=SECONDS * 1000,
+        report=reported.append,
+    )
+    assert sorted(reported) == list(range(FPS * SECONDS))
+    return folder / "film"
+
+
+@pytest.mark.parametrize("kind", ["mp4", "webm"])
+def test_everything_is_in_it(tmp_path: Path, kind: Format) -> None:
+    with av.open(_film(tmp_path, kind)) as film:
+        assert abs(film.duration / 1e6 - SECONDS) < 0.1
+        chapters = [(c["metadata"]["title"], c["start"] * c["time_base"]) for c in film.chapters()]
+        assert chapters == [("A", 0), ("B", 3)]
+        assert film.metadata.get("title", film.metadata.get("TITLE")) == "T"
+        ends = {"video": 0.0, "audio": 0.0}
+        apart = 0.0
+        for packet in film.demux([stream for stream in film.streams if stream.type in ends]):
+            if packet.dts is None:
+                continue
+            ends[packet.stream.type] = float(packet.dts * packet.time_base)
+            apart = max(apart, abs(ends["video"] - ends["audio"]))
+        assert apart < 1.5  # interleaved: a player need not jump about
+    with av.open(tmp_path / "film") as film:
+        words = [bytes(packet).decode(errors="ignore") for packet in film.demux(subtitles=0) if packet.size > 2]
+    assert [word.lstrip("\x00\x05\x0a\x10\x11") for word in words] == ["Ann: hello", "Ann: hello\nworld", "world"]
+
+
+def test_a_film_may_be_silent(tmp_path: Path) -> None:
+    with av.open(_film(tmp_path, "mp4", with_sound=False)) as film:
+        assert not film.streams.audio
+        assert len(list(film.decode(video=0))) == FPS * SECONDS
+
+
+def test_a_thumbnail_is_of_its_moment(tmp_path: Path) -> None:
+    film = _film(tmp_path, "mp4")
+    for second in (0, 2, 4):
+        write_thumbnail(film, tmp_path / "thumbnail", second * 1_000_000 + 550_000)
+        with Image.open(tmp_path / "thumbnail") as picture:
+            assert (picture.format, picture.size) == ("JPEG", (640, 360))
+            red = picture.convert("L").getpixel((320, 180))
+        assert isinstance(red, (int, float))
+        assert abs(red - (40 + 30 * second - 16) * 255 / 219) < 12
+
+
+def test_without_pictures_there_is_none(tmp_path: Path) -> None:
+    (tmp_path / "reel").write_bytes(b"")
+    with pytest.raises(MuxingError, match="without a picture"):
+        join(
+            tmp_path / "film",
+            kind="mp4",
+            codec=choose("", "mp4", 64, 64, 5).codec,
+            reel=tmp_path / "reel",
+            fps=5,
+            sound=None,
+            captions=[],
+            chapters=[],
+            title="",
+            duration_ms=0,
+            report=lambda number: None,
+        )
+    (tmp_path / "film").write_bytes(b"no film")
+    with pytest.raises(MuxingError):
+        write_thumbnail(tmp_path / "film", tmp_path / "thumbnail", 0)

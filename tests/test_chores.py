@@ -1,0 +1,111 @@
+"""The server's own jobs are done when their time comes, on both engines."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+
+from appliance.chores import (
+    FORGET_EVENTS,
+    FORGET_JOBS,
+    FORGET_NOTIFICATIONS,
+    FORGET_SESSIONS,
+    StoreQueue,
+    add_chores,
+)
+from appliance.jobs.ports import QueueUnavailableError
+from appliance.jobs.registry import Registry
+from appliance.settings import DatabaseSettings, Settings
+from appliance.store import job_runs, jobs, sessions, users
+from appliance.store.database import Conn, Database
+from appliance.store.migrations import migrate
+from appliance.store.sqlite import open_sqlite
+from tests.support import stored_rows as rows
+from tests.support.databases import open_test_database
+from tests.support.queued_jobs import Number, a_turn, done, now_ms, number_type, working
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
+    """Where an empty database is, on either engine."""
+    return tmp_path if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+
+
+async def _all_due(conn: Conn) -> int:
+    return await conn.execute("UPDATE job_schedules SET next_at_ms = 0")
+
+
+async def _finished(database: Database, at_ms: int) -> str:
+    """A job that was done then."""
+    order = number_type().order(Number(1), now_ms=at_ms)
+    await database.run(jobs.enqueue, order)
+    await database.run(job_runs.turn, a_turn(at_ms))
+    await database.run(job_runs.turn, a_turn(at_ms, ended=(done(order.id),), limit=0))
+    return order.id
+
+
+@pytest.mark.slow
+async def test_expired_sessions_and_old_jobs_are_forgotten(target: str | Path) -> None:
+    def fill(registry: Registry) -> None:
+        add_chores(registry, database, Settings(), subscribers=(), now_ms=now_ms)
+
+    async with open_test_database(target) as database:
+        await database.run(users.insert, rows.user("ann"))
+        await database.run(sessions.insert, rows.session("ses_old", "usr_ann", expires_at_ms=now_ms() - 1000))
+        await database.run(sessions.insert, rows.session("ses_new", "usr_ann", expires_at_ms=now_ms() + 60_000))
+        old = await _finished(database, now_ms() - 8 * DAY_MS)
+        new = await _finished(database, now_ms() - 6 * DAY_MS)
+        async with working(database, fill):
+            pass  # writes the schedules down
+        assert await database.run(_all_due) == 4
+        async with working(database, fill) as shop:
+            while shop.tally.outcomes.total() < 4:  # noqa: ASYNC110  # another task's transaction
+                await trio.sleep(0.01)
+        names = (FORGET_SESSIONS.name, FORGET_JOBS.name, FORGET_EVENTS.name, FORGET_NOTIFICATIONS.name)
+        assert shop.tally.outcomes == {(name, "done"): 1 for name in names}
+        assert await database.read(sessions.by_id, "ses_old") is None
+        assert await database.read(sessions.by_id, "ses_new") is not None
+        assert await database.read(jobs.by_id, old) is None
+        assert await database.read(jobs.by_id, new) is not None
+        results = {
+            job.type: job.result for job in await database.read(jobs.page, state="done", type=None, after=None, limit=9)
+        }
+        assert results == {
+            "test.number": None,
+            "sessions.forget": "1",
+            "jobs.forget": "1",
+            "events.forget": "0",
+            "notifications.forget": "0",
+        }
+
+
+async def test_only_sqlite_takes_back_what_runs_at_a_start(target: str | Path) -> None:
+    """Another server may work on a PostgreSQL; nobody else on the file in our folder."""
+    async with open_test_database(target) as database:
+        order = number_type().order(Number(1), now_ms=now_ms())
+        await database.run(jobs.enqueue, order)
+        await database.run(job_runs.turn, a_turn(now_ms(), worker="other"))
+        vanished = await StoreQueue(database, now_ms=now_ms).begin({})
+        assert [job.id for job in vanished] == ([order.id] if database.dialect == "sqlite" else [])
+
+
+async def test_a_database_that_is_away_is_said_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    async with open_sqlite(DatabaseSettings(busy_timeout_s=0.05), path) as database:
+        await migrate(database)
+        queue = StoreQueue(database, now_ms=now_ms)
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(QueueUnavailableError, match="locked"):
+            await queue.turn(a_turn(now_ms()))
+        other.execute("ROLLBACK")
+        other.close()
+        turned = await queue.turn(msgspec.structs.replace(a_turn(now_ms()), limit=0))
+        assert turned.claimed == ()
+        assert await queue.count() == {"waiting": 0, "running": 0, "dead": 0}
