@@ -234,23 +234,24 @@ def result(rounds: Sequence[Round], load: Load, lost: int, load_before: float) -
     before, behind = p99s(one.without for one in fair), p99s(one.recorded for one in fair)
     usual = statistics.median(before)
     every = sum((one.journals for one in rounds), Journals())
+    valid = sum(not one.void for one in rounds)
     unchanged = min(before) <= statistics.median(behind) <= max(before) or statistics.median(behind) < usual
     detail = {
         "tracks": tracks,
         "rounds": len(rounds),
-        "valid_rounds": sum(not one.void for one in rounds),
+        "valid_rounds": valid,
         "core_without": round(statistics.median(one.without.server_cpu_share for one in fair), 4),
         "core_recorded": round(statistics.median(one.recorded.server_cpu_share for one in fair), 4),
         "added_range": [round(min(added), 4), round(max(added), 4)],
         "target_of_8_tracks": TARGET,
-        "target_met": median / load.rooms < TARGET,
+        "target_met": median / load.rooms < TARGET if valid else None,
         "cpu_s_per_track_hour": round(median * 3600 / tracks, 2),
         "added_by_thread": {
             name: round(spent / seconds / len(fair), 4) for name, spent in threads.most_common() if abs(spent) >= 0.01
         },
         "p99_ratio": round(statistics.median(behind) / usual, 3),
         "p99_spread_without": [round(value / usual, 3) for value in (min(before), max(before))],
-        "p99_unchanged": unchanged,
+        "p99_unchanged": unchanged if valid else None,
         "journal_bytes_per_s": round(statistics.median(one.journals.bytes_per_s for one in fair)),
         "media_bytes_per_s": media_bytes_per_s(load),
         "frames": every.frames,

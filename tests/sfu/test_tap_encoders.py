@@ -139,8 +139,8 @@ def test_what_was_encoded_is_decoded(codec: Codec) -> None:
     chance, cut = random.Random(4), CODECS[codec][1]
     with publishing(codec) as (publisher, tap):
         packets: list[tuple[bool, bytes]] = []
-        for number, (key, frame) in enumerate(stream(codec)):
-            packets += ((key, packet) for packet in publisher.packets(cut(frame, key, number)))
+        for number, (key, whole) in enumerate(stream(codec)):
+            packets += ((key, packet) for packet in publisher.packets(cut(whole, key, number)))
         assert len(packets) > COUNT * 1.5, "most frames are of several packets"
         for at in range(1, len(packets)):  # some overtake each other; what a key frame overtakes is not waited for
             if chance.random() < 0.2 and not packets[at][0] and not packets[at - 1][0]:
