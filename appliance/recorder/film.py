@@ -22,7 +22,7 @@ from appliance.recorder.captions import Caption, mov_text, samples
 from appliance.recorder.composed import ComposedChapter, Format
 from appliance.recorder.journal import Codec
 from appliance.recorder.muxing import MuxingError, add_video, template_of
-from appliance.recorder.reel import read_reel
+from appliance.recorder.segments import Encoded, read_pictures
 
 _MILLISECONDS = Fraction(1, 1000)
 # A player draws it 320 points wide, on screens with two pixels to the point.
@@ -38,7 +38,7 @@ def join(
     *,
     kind: Format,
     codec: Codec,
-    reel: Path,
+    segments: Sequence[Path],
     fps: int,
     sound: Path | None,
     captions: Sequence[Caption],
@@ -48,7 +48,7 @@ def join(
     report: Callable[[int], None],
 ) -> None:
     """Write the film; ``report`` is told the number of each picture. MuxingError, OSError."""
-    first = next(read_reel(reel), None)
+    first = next(_encoded(segments), None)
     if first is None:
         raise MuxingError("a film without a picture")
     # faststart: the index goes to the front, so that a player begins before it has all.
@@ -64,7 +64,7 @@ def join(
                     audio = None if heard is None else film.add_stream_from_template(heard.streams.audio[0])
                     text = film.add_mux_stream("mov_text" if kind == "mp4" else "webvtt") if captions else None
                     film.set_chapters([_chapter(n, chapters, duration_ms) for n in range(len(chapters))])
-                    inputs.append(_pictures(reel, video, Fraction(1, fps), report))
+                    inputs.append(_pictures(segments, video, Fraction(1, fps), report))
                     if heard is not None and audio is not None:
                         inputs.append(_sound(heard, audio))
                     if text is not None:
@@ -102,8 +102,15 @@ def _mux(film: OutputContainer, inputs: list[Iterator[_Timed]]) -> None:
         film.mux(packet)
 
 
-def _pictures(reel: Path, stream: Stream, time_base: Fraction, report: Callable[[int], None]) -> Iterator[_Timed]:
-    for picture in read_reel(reel):
+def _encoded(segments: Sequence[Path]) -> Iterator[Encoded]:
+    for path in segments:
+        yield from read_pictures(path)
+
+
+def _pictures(
+    segments: Sequence[Path], stream: Stream, time_base: Fraction, report: Callable[[int], None]
+) -> Iterator[_Timed]:
+    for picture in _encoded(segments):
         packet = av.Packet(picture.payload)
         packet.stream = stream
         packet.pts, packet.dts = picture.pts, picture.dts
