@@ -29,6 +29,7 @@ from appliance.api import (
     plugins,
     profile,
     recording_files,
+    recording_progress,
     recordings,
     setup,
     shared,
@@ -228,6 +229,7 @@ ROUTES: tuple[Route, ...] = (
     _route("POST /recordings", recordings.start, "user", "api", r.RecordingView, body=b.StartRecordingBody, aliases=("/recordings/start",)),  # noqa: E501
     _route("GET /recordings", recordings.list_page, "user", "api", Page[r.RecordingView], query=b.RecordingsQuery),
     _route("POST /recordings/stop", recordings.stop_named, "user", "api", r.RecordingView, body=b.StopRecordingBody, deprecated=True),  # noqa: E501
+    _route("GET /recordings/progress", recording_progress.follow, "user", "api", None),
     _route("GET /recordings/{recording_id}", recordings.show, "user", "api", r.RecordingView),
     _route("DELETE /recordings/{recording_id}", recordings.delete, "user", "api", s.Nothing, body=b.Empty),
     _route("POST /recordings/{recording_id}/stop", recordings.stop, "user", "api", r.RecordingView, body=b.Empty),

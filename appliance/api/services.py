@@ -16,6 +16,7 @@ from appliance.auth.csrf import Csrf
 from appliance.auth.passwords import PasswordHasher
 from appliance.auth.rate_limit import RateLimiter
 from appliance.auth.tokens import TokenSigner
+from appliance.bus.changes import Changes
 from appliance.files.staging import Staging
 from appliance.files.storage import ObjectStorage
 from appliance.hooks.running import Plugins
@@ -54,6 +55,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     database: Database
     live: LiveMeetings
     recorder: Recorder
+    recording_changes: Changes
+    """Ids of recordings that changed."""
     files: ObjectStorage
     staging: Staging
     """Files on their way in."""
@@ -82,6 +85,7 @@ def make_services(
     database: Database,
     live: LiveMeetings,
     recorder: Recorder,
+    recording_changes: Changes,
     files: ObjectStorage,
     staging: Staging,
     metrics: Metrics,
@@ -96,6 +100,7 @@ def make_services(
         database=database,
         live=live,
         recorder=recorder,
+        recording_changes=recording_changes,
         files=files,
         staging=staging,
         metrics=metrics,

@@ -15,7 +15,14 @@ from appliance.live.admission import Admission
 from appliance.live.session import FrameSink, Session
 from appliance.live.stream import ChangedStream, OpenedStream, Precondition, StreamKey, StreamRequest
 from appliance.meeting.participant import Role, Source
-from appliance.signaling.messages import AnyClientMessage, AnyServerMessage, Join, Resume
+from appliance.signaling.messages import (
+    AnyClientMessage,
+    AnyServerMessage,
+    Join,
+    RecordingProcessed,
+    RecordingProgress,
+    Resume,
+)
 from appliance.store.messages import StoredMessage
 
 if TYPE_CHECKING:
@@ -202,7 +209,8 @@ class BeginRecording:
     """Tap the room's tracks for this recording from now on."""
 
     recording: RoomRecording
-    by_user_id: str | None
+    by_uid: str | None
+    """Participant or account that starts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +229,13 @@ class EndRecording:
     recording_id: str
     reason: str
     reply: Reply[int] = field(default_factory=Reply)
+
+
+@dataclass(frozen=True, slots=True)
+class TellProcessing:
+    """How far the film of a recording of this meeting is."""
+
+    message: RecordingProgress | RecordingProcessed
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,5 +264,6 @@ Command = (
     | BeginRecording
     | PauseRecording
     | EndRecording
+    | TellProcessing
     | Stop
 )

@@ -38,7 +38,7 @@ from appliance.live.idle import pause_idle_meetings
 from appliance.live.media import MediaPlane
 from appliance.live.meeting_task import MeetingTask, try_again
 from appliance.live.outside import Outside
-from appliance.live.recording import AutoRecorder
+from appliance.live.recording import MeetingRecorder
 from appliance.live.session import FrameSink, Session
 from appliance.live.sockets import JOIN_WITHIN_S, Incoming, Link, Socket, serve
 from appliance.live.stream import ChangedStream, OpenedStream, Precondition, StreamKey, StreamRequest
@@ -75,7 +75,7 @@ class Live(Outside):
         media: MediaPlane,
         signer: TokenSigner,
         nursery: trio.Nursery,
-        recorder: AutoRecorder | None,
+        recorder: MeetingRecorder | None,
         node: str,
     ) -> None:
         super().__init__(nursery)
@@ -301,7 +301,7 @@ async def open_live(
     database: Database,
     media: MediaPlane,
     signer: TokenSigner,
-    recorder: AutoRecorder | None = None,
+    recorder: MeetingRecorder | None = None,
     *,
     node: str,
 ) -> AsyncIterator[Live]:

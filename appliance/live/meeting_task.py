@@ -45,9 +45,10 @@ from appliance.live.commands import (
     Said,
     SocketGone,
     Stop,
+    TellProcessing,
 )
 from appliance.live.media import MediaPlane, MediaRoom
-from appliance.live.recording import AutoRecorder
+from appliance.live.recording import MeetingRecorder
 from appliance.live.records import Records, Statement
 from appliance.live.room import CHAT_SHOWN, Room
 from appliance.live.session import Session
@@ -88,7 +89,7 @@ class MeetingTask:
         wall_ms: Callable[[], int],
         index: dict[str, Any],
         node: str,
-        recorder: AutoRecorder | None = None,
+        recorder: MeetingRecorder | None = None,
     ) -> None:
         self.meeting_id = row.id
         self.ended = trio.Event()
@@ -162,6 +163,7 @@ class MeetingTask:
             start=beside.start_soon,
             index=self._index,
             node=self._node,
+            recorder=self._recorder,
         )
         room.index_value = self
         self._empty_since = trio.current_time()
@@ -259,6 +261,8 @@ class MeetingTask:
                 moderation.change(room, command)
             case BeginRecording() | PauseRecording() | EndRecording():
                 self._record(room, command)
+            case TellProcessing(message=told):
+                room.audience.tell_all(told)
             case Stop(reconnect_after_s=delay):
                 room.stop(delay)
                 self._done = True

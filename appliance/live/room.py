@@ -20,7 +20,7 @@ from appliance.live.audience import Audience
 from appliance.live.commands import Command
 from appliance.live.media import MediaRoom
 from appliance.live.quality import QualityBoard
-from appliance.live.recording import RoomRecording
+from appliance.live.recording import MeetingRecorder, RoomRecording
 from appliance.live.records import Records, Statement
 from appliance.live.seating import settle
 from appliance.live.session import FrameSink, Session
@@ -70,6 +70,7 @@ class Room:
         start: Callable[..., None],
         index: dict[str, object],
         node: str,
+        recorder: MeetingRecorder | None,
     ) -> None:
         """``now``: seconds, never going back; ``put``: into the task's channel; ``start``: a task beside it;
         ``index``: the directory's table of session ids, of which this room keeps its own entries."""
@@ -93,6 +94,7 @@ class Room:
         self.chat_lines = 0
         self._chat: deque[StoredMessage] = deque(maxlen=CHAT_SHOWN)
         self._unsettled: set[Session] = set()
+        self.recorder = recorder
         self.recording: RoomRecording | None = None
 
     # --- coming ------------------------------------------------------------------------------------------------

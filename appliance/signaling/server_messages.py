@@ -183,6 +183,24 @@ class Recording(RecordingState, ServerMessage, tag="recording", frozen=True):
     """The recording began, paused, went on or ended."""
 
 
+class RecordingProgress(ServerMessage, tag="recording-progress", frozen=True):
+    """How far the film of a recording of this meeting is; about each second. Not replayed on resume."""
+
+    recording_id: str
+    share: Annotated[float, Meta(ge=0, le=1)]
+    """Of the work."""
+    stage: str
+    """As ``reading``, ``tracks``, ``sound``, ``video``, ``writing`` or ``storing``."""
+    time_left_s: float | None
+
+
+class RecordingProcessed(ServerMessage, tag="recording-processed", frozen=True):
+    """The film of a recording of this meeting is ready, or there will be none for now."""
+
+    recording_id: str
+    outcome: Literal["ready", "failed", "cancelled"]
+
+
 class RoomClosed(ServerMessage, tag="room-closed", frozen=True):
     """The last frame before the server closes the socket."""
 
@@ -236,6 +254,8 @@ AnyServerMessage = (
     | Moderation
     | RoomChanged
     | Recording
+    | RecordingProgress
+    | RecordingProcessed
     | RoomClosed
     | Pong
     | Heartbeat

@@ -25,6 +25,7 @@ from appliance.api.services import Services, make_services
 from appliance.api.static_files import StaticFiles
 from appliance.asyncio_thread import AsyncioThread, open_asyncio_thread
 from appliance.auth.tokens import TokenSigner
+from appliance.bus.changes import Changes
 from appliance.files.staging import open_staging
 from appliance.hooks.discovery import Found, find
 from appliance.hooks.running import open_plugins
@@ -263,12 +264,18 @@ def serving(
                 setup_token=setup_token,
                 now_ms=clock.now_ms,
                 recorder=recorder,
+                recording_changes=Changes(),
             )
             application = make_application(services, StaticFiles(web))
 
             async def serve(*, task_status: trio.TaskStatus[list[tuple[str, int]]]) -> None:
                 await serve_http(application, settings, tls=tls, wait_stop=stop.wait, task_status=task_status)
 
+            async def end_streams() -> None:  # as `app` does
+                await stop.wait()
+                services.recording_changes.close()
+
+            nursery.start_soon(end_streams)
             addresses = await nursery.start(serve)
             host, port = addresses[0]
             token = trio.lowlevel.current_trio_token()

@@ -143,6 +143,20 @@ export interface RecordingConsent extends Asked {
   accepted: boolean;
 }
 
+export interface RecordingStart extends Asked {
+  type: 'recording_start';
+  layout?: 'grid' | 'screen' | 'speaker' | null;
+}
+
+export interface RecordingPause extends Asked {
+  type: 'recording_pause';
+  paused: boolean;
+}
+
+export interface RecordingStop extends Asked {
+  type: 'recording_stop';
+}
+
 export interface EndMeeting extends Asked {
   type: 'end_meeting';
 }
@@ -154,7 +168,8 @@ export interface Ping extends Asked {
 
 export type AnyClientMessage =
   Join | Resume | Leave | Offer | Candidate | Subscribe | Mute | Chat | History | Reaction | RaiseHand |
-  MuteParticipant | Kick | SetRole | LowerHand | LockMeeting | RecordingConsent | EndMeeting | Ping;
+  MuteParticipant | Kick | SetRole | LowerHand | LockMeeting | RecordingConsent | RecordingStart |
+  RecordingPause | RecordingStop | EndMeeting | Ping;
 
 export interface Track {
   track_id: string;
@@ -363,6 +378,20 @@ export interface Recording extends Told {
   consent_required: boolean;
 }
 
+export interface RecordingProgress extends Told {
+  type: 'recording-progress';
+  recording_id: string;
+  share: number;
+  stage: string;
+  time_left_s: number | null;
+}
+
+export interface RecordingProcessed extends Told {
+  type: 'recording-processed';
+  recording_id: string;
+  outcome: 'cancelled' | 'failed' | 'ready';
+}
+
 export interface RoomClosed extends Told {
   type: 'room-closed';
   reason: 'ended' | 'kicked' | 'replaced' | 'server_stopping';
@@ -394,7 +423,7 @@ export interface Error extends Told {
 export type AnyServerMessage =
   Joined | Resumed | UserJoined | UserLeft | ParticipantChanged | Answer | NeedMedia | Seats | PublishLayers |
   Tracks | ActiveSpeakers | Quality | ChatPosted | HistoryPage | ReactionShown | Moderation | RoomChanged |
-  Recording | RoomClosed | Pong | Heartbeat | Error;
+  Recording | RecordingProgress | RecordingProcessed | RoomClosed | Pong | Heartbeat | Error;
 
 export const SERVER_TYPES: readonly string[] = [
   'active-speakers',
@@ -412,6 +441,8 @@ export const SERVER_TYPES: readonly string[] = [
   'quality',
   'reaction',
   'recording',
+  'recording-processed',
+  'recording-progress',
   'resumed',
   'room-changed',
   'room-closed',
