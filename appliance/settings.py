@@ -182,6 +182,7 @@ class RecordingSettings(Section, frozen=True):
     height: Annotated[int, Meta(ge=360, le=1080)] = 720
     format: Literal["mp4", "webm"] = "mp4"
     layout: Literal["speaker", "grid", "screen"] = "speaker"
+    live: bool = False
     encoder: Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}$")] = "auto"
 
 

@@ -132,6 +132,8 @@ class StartRecordingBody(Body, frozen=True, kw_only=True):
     meeting_id: Text
     layout: Layout | None = None
     """Of the film; null: as the server's settings say."""
+    live: bool | None = None
+    """Whether the film is made while the meeting is recorded, and so there soon after; null: as the settings say."""
 
 
 class StopRecordingBody(Body, frozen=True, kw_only=True):

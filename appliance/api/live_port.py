@@ -68,10 +68,19 @@ class LiveMeetings(Protocol):
 class Recorder(Protocol):
     """The recordings that are made in this process."""
 
-    async def start(self, meeting_id: str, *, by_user_id: str | None, by_name: str | None, layout: str | None) -> str:
+    async def start(
+        self,
+        meeting_id: str,
+        *,
+        by_user_id: str | None,
+        by_name: str | None,
+        layout: str | None,
+        live: bool | None = None,
+    ) -> str:
         """Record a running meeting from now on; the recording's id.
 
-        UserError 409 ``not_running`` or ``already_recording``, 507 ``disk_full``. ``layout`` None: as the settings say.
+        UserError 409 ``not_running`` or ``already_recording``, 507 ``disk_full``. ``layout`` and ``live`` None: as the
+        settings say.
         """
 
     async def stop(self, recording_id: str, reason: str) -> None:

@@ -28,6 +28,9 @@ class ChapterView(Shape, frozen=True, kw_only=True):
 
 
 class ProgressView(Shape, frozen=True, kw_only=True):
+    """Of the film. While the meeting is recorded, and its film is made meanwhile, ``stage`` is ``live`` and ``share``
+    is of what was recorded so far."""
+
     share: float
     """0 to 1."""
     stage: str

@@ -24,7 +24,7 @@ async def start(call: Call, body: StartRecordingBody) -> RecordingView:
     """Record a running meeting from now on (host or cohost)."""
     found = await find_meeting_for(call, body.meeting_id, "record")
     recording_id = await call.services.recorder.start(
-        found.meeting.id, by_user_id=call.user.id, by_name=call.user.nickname, layout=body.layout
+        found.meeting.id, by_user_id=call.user.id, by_name=call.user.nickname, layout=body.layout, live=body.live
     )
     return await _noted(call, recording_id, call.audit_entry("recording.start", target=recording_id))
 

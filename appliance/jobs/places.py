@@ -124,6 +124,11 @@ class Processes:
             _with_manners, os.getpid(), function, args, cancellable=True, limiter=self._limiter
         )
 
+    @property
+    def is_full(self) -> bool:
+        """Whether `run` would wait for a place."""
+        return self._limiter is not None and self._limiter.available_tokens < 1
+
     def place(self, handler: Callable[[Any], object]) -> Place:
         """Run a plain function of a module in a process."""
 

@@ -1,4 +1,5 @@
-"""Orders about a recording: files are made of its journals when it has ended, and all is removed when it is deleted.
+"""Orders about a recording: files are made of its journals when it has ended, the film also while it goes on, and all
+is removed when it is deleted.
 
 Owns the types and their keys; refuses to know who writes an order (`live`, `api`) and who carries it out
 (`recordings`). Pure.
@@ -39,6 +40,23 @@ RECORDING_PROCESS = JobType(
 )
 
 
+class Ahead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Payload of `RECORDING_AHEAD`."""
+
+    recording_id: str
+
+
+RECORDING_AHEAD = JobType(
+    name="meeting.recording_ahead",
+    payload=Ahead,
+    priority="low",
+    # A part of the film, a minute, on a core that meetings take first; and what was left from before.
+    deadline_s=3600.0,
+    # Also the pause between two looks at what was recorded since.
+    retry_s=10.0,
+)
+
+
 class Removal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Payload of `RECORDING_REMOVE`."""
 
@@ -75,6 +93,12 @@ def process_order(
     return RECORDING_PROCESS.order(
         payload, now_ms=now_ms, key=process_key(recording_id, run), meeting_id=meeting_id, node=node
     )
+
+
+def ahead_order(*, recording_id: str, meeting_id: str, node: str, now_ms: int) -> Order:
+    """The order for `store.jobs.enqueue`, in the transaction of `store.recordings.start`. ``node``: who records."""
+    payload = Ahead(recording_id=recording_id)
+    return RECORDING_AHEAD.order(payload, now_ms=now_ms, key=recording_id, meeting_id=meeting_id, node=node)
 
 
 def remove_order(

@@ -18,7 +18,7 @@ import trio
 
 from appliance.errors import UserError
 from appliance.ids import new_id
-from appliance.jobs.recording_orders import process_order
+from appliance.jobs.recording_orders import ahead_order, process_order
 from appliance.live.commands import BeginRecording, Command, EndRecording, PauseRecording
 from appliance.live.recording import RoomRecording
 from appliance.meeting.participant import Participant
@@ -106,18 +106,28 @@ class Recorder:
 
     # --- what is asked -------------------------------------------------------------------------------------------
 
-    async def start(self, meeting_id: str, *, by_user_id: str | None, by_name: str | None, layout: str | None) -> str:
-        """Record a running meeting from now on; its id. UserError 409 ``not_running`` or ``already_recording``, 507
-        ``disk_full``."""
+    async def start(
+        self,
+        meeting_id: str,
+        *,
+        by_user_id: str | None,
+        by_name: str | None,
+        layout: str | None,
+        live: bool | None = None,
+    ) -> str:
+        """Record a running meeting from now on; its id. ``layout`` and ``live`` None: as the settings say.
+
+        UserError 409 ``not_running`` or ``already_recording``, 507 ``disk_full``.
+        """
         started = ""  # else mypy misses a return: a scope may swallow a cancellation
         with trio.CancelScope(shield=True):  # half a start would leave a row that nobody ends
-            started += await self._start(meeting_id, by_user_id, by_name, layout, by_user_id)
+            started += await self._start(meeting_id, by_user_id, by_name, layout, live, by_user_id)
         return started
 
     async def start_inside(self, meeting_id: str, *, by: Participant, layout: str | None) -> None:
         """The same for somebody who is in the meeting, with an account or without."""
         with trio.CancelScope(shield=True):
-            await self._start(meeting_id, by.user_id, by.name, layout, by.participant_id)
+            await self._start(meeting_id, by.user_id, by.name, layout, None, by.participant_id)
 
     async def meeting_started(self, meeting: Meeting) -> None:
         """Record it if it says so, or if the server's end interrupted its recording a moment ago."""
@@ -130,7 +140,13 @@ class Recorder:
             _log.warning("recording_not_started", meeting=meeting.id, reason=str(error))
 
     async def _start(
-        self, meeting_id: str, by_user_id: str | None, by_name: str | None, layout: str | None, by_uid: str | None
+        self,
+        meeting_id: str,
+        by_user_id: str | None,
+        by_name: str | None,
+        layout: str | None,
+        live: bool | None,
+        by_uid: str | None,
     ) -> str:
         if self._stopping or self.meetings is None:
             raise UserError(503, "server_stopping", "the server is restarting", retry_after_s=3.0)
@@ -138,7 +154,7 @@ class Recorder:
             raise UserError(409, "already_recording", "the meeting is being recorded")
         self._running[meeting_id] = None
         try:
-            running, recording = await self._open(meeting_id, by_user_id, by_name, layout)
+            running, recording = await self._open(meeting_id, by_user_id, by_name, layout, live)
         except BaseException:
             del self._running[meeting_id]
             raise
@@ -208,7 +224,7 @@ class Recorder:
     # --- a recording's life --------------------------------------------------------------------------------------
 
     async def _open(
-        self, meeting_id: str, by_user_id: str | None, by_name: str | None, layout: str | None
+        self, meeting_id: str, by_user_id: str | None, by_name: str | None, layout: str | None, live: bool | None
     ) -> tuple[_Running, RoomRecording]:
         meeting = await self._database.read(meetings.find_any, meeting_id)
         assert self.meetings is not None
@@ -240,7 +256,8 @@ class Recorder:
             started_at_ms=since_ms,
             node=self._node,
         )
-        await self._database.run(recordings.start, row)
+        is_live = self._settings.live if live is None else live
+        await self._database.run(store_start, row, is_live, since_ms)
         writer = RecordingWriter(
             folder,
             manifest,
@@ -311,6 +328,14 @@ class Recorder:
                 if self._stopping:
                     return  # the next start finds the row open and the journals closed
             await trio.sleep(_RETRY_S)
+
+
+async def store_start(conn: Conn, new: recordings.NewRecording, live: bool, now_ms: int) -> None:
+    """Repository function: a recording begins, and its film with it when that is made ``live``."""
+    await recordings.start(conn, new)
+    if live:
+        order = ahead_order(recording_id=new.id, meeting_id=new.meeting_id, node=new.node, now_ms=now_ms)
+        await jobs.enqueue(conn, order)
 
 
 async def store_end(conn: Conn, manifest: Manifest, node: str, now_ms: int) -> None:

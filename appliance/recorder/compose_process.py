@@ -1,16 +1,24 @@
 """From a recording's folder to its files, in a worker process that may be killed at any time.
 
-`compose` is the whole face: a plain function that the job runs elsewhere, with its options and its answer (`composed`).
-The work is `making`'s, and is imported there: the server, which names this function, needs no FFmpeg for that.
+`compose` and `compose_ahead` are the whole face: plain functions that jobs run elsewhere, with options and answers of
+`composed`. The work is `making`'s and `ahead`'s, imported there: the server, which names them, needs no FFmpeg.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from appliance.recorder.composed import Composed, ComposedChapter, ComposedTrack, ComposeOptions
+from appliance.recorder.composed import Composed, ComposedAhead, ComposedChapter, ComposedTrack, ComposeOptions
 
-__all__ = ["ComposeOptions", "Composed", "ComposedChapter", "ComposedTrack", "compose"]
+__all__ = [
+    "ComposeOptions",
+    "Composed",
+    "ComposedAhead",
+    "ComposedChapter",
+    "ComposedTrack",
+    "compose",
+    "compose_ahead",
+]
 
 
 def compose(folder: str, options: ComposeOptions, progress_path: str) -> Composed:
@@ -22,3 +30,11 @@ def compose(folder: str, options: ComposeOptions, progress_path: str) -> Compose
     from appliance.recorder.making import make
 
     return make(Path(folder), options, Path(progress_path))
+
+
+def compose_ahead(folder: str, options: ComposeOptions) -> ComposedAhead:
+    """Make the next part of the film of a recording that goes on, if so much of it is recorded; `compose` takes it over
+    when its options are the same. OSError, ManifestError, EncoderError; av.FFmpegError of the encoder."""
+    from appliance.recorder.ahead import make_ahead
+
+    return make_ahead(Path(folder), options)

@@ -86,3 +86,16 @@ class Composed(msgspec.Struct, frozen=True, kw_only=True):
     """Parts of which the film was made, each by itself."""
     segments_taken: int = 0
     """Those of them that an earlier process had made: before it was killed, or while the meeting went on."""
+
+
+class ComposedAhead(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the film of a recording that goes on is."""
+
+    made_ms: int
+    """So much of the film is there, from its start."""
+    recorded_ms: int
+    """So much was recorded, pauses left out."""
+    wait_s: float
+    """So much must be recorded before there is more to do."""
+    is_over: bool = False
+    """The recording has ended: the rest is for `Composed`."""

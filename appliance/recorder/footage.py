@@ -33,7 +33,7 @@ from appliance.recorder.composition import Composition, moment_us, picture_from
 from appliance.recorder.encoders import Chosen
 from appliance.recorder.layout import Scene, scenes_of
 from appliance.recorder.material import Material
-from appliance.recorder.segments import Content, TrackPart, segment_path, take
+from appliance.recorder.segments import Content, TrackPart, read_content, same_making, segment_path, take
 
 SEGMENTS = "segments"
 """Their folder's name, in the recording's."""
@@ -60,6 +60,16 @@ class Footage:
     """Tracks with frames that could not be decoded."""
     missing_glyphs: set[str] = field(default_factory=set)
     """Characters of names that no font here has."""
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """How far the film of a recording that goes on is."""
+
+    made_us: int
+    """So much of it is there."""
+    wait_us: int
+    """So much must be recorded before there is more to do."""
 
 
 def bounded(options: ComposeOptions) -> ComposeOptions:
@@ -127,6 +137,32 @@ def shoot(
         footage.broken.update(learnt.broken)
         footage.missing_glyphs.update(learnt.missing_glyphs)
     return footage
+
+
+def shoot_ahead(folder: Path, material: Material, options: ComposeOptions, chosen: Chosen, *, until_us: int) -> Ahead:
+    """Make the next segment of a recording that goes on, if all that it shows is there: the folder is held (`alone`).
+
+    ``until_us`` of the shown time nothing changes any more. One that is there is left alone, even if what was recorded
+    since says that it is stale: `shoot` finds that out, once. av.FFmpegError, OSError.
+    """
+    scenes = scenes_of(material.cast, options.layout, *size_of(options))
+    made_us, is_made = 0, False
+    for number, content in enumerate(contents_of(material, scenes, options, chosen)):
+        path = segment_path(folder, number)
+        end = content.first + content.count
+        end_us = end * 1_000_000 // options.fps
+        if content.count < options.segment_s * options.fps or end_us > until_us:
+            break
+        there = read_content(path)
+        if there is None or not same_making(there, content):
+            if is_made:
+                return Ahead(made_us=made_us, wait_us=0)
+            composition_of(material, scenes, options).encode(
+                path, content, chosen, options.format, threads=threads(), report=lambda picture: None
+            )
+            is_made = True
+        made_us = end_us
+    return Ahead(made_us=made_us, wait_us=max(made_us + options.segment_s * 1_000_000 - until_us, 0))
 
 
 def threads() -> int:

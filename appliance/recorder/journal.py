@@ -109,12 +109,12 @@ def encode_note(at_us: int, payload: bytes) -> bytes:
     return encode(Record(kind=Kind.NOTE, at_us=at_us, payload=payload))
 
 
-def scan(file: BinaryIO) -> Iterator[Record]:
+def scan(file: BinaryIO, base: int = 0) -> Iterator[Record]:
     """Every record that is whole, in the order of the file; what is damaged is passed over. OSError of the disk.
 
-    Memory: two records of the greatest length.
+    ``base`` is where the file stands, for `Record.end`. Memory: two records of the greatest length.
     """
-    buffer, base, at, ended = b"", 0, 0, False
+    buffer, at, ended = b"", 0, False
     wanted = _PIECE
     while True:
         while not ended and len(buffer) - at < wanted:

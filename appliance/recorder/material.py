@@ -5,6 +5,7 @@ Owns the first pass over the journals. A journal that is not there is a track wi
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from appliance.recorder.cast import Cast, gather
 from appliance.recorder.frames import Frame, read_frames
 from appliance.recorder.journal import Codec, Record, scan
 from appliance.recorder.manifest import EVENTS, Manifest, TrackFile, read_manifest
-from appliance.recorder.notes import ShownTime, read_notes
+from appliance.recorder.notes import Note, ShownTime, read_notes
 from appliance.recorder.pictures import Pictures
-from appliance.recorder.survey import FROZEN_US, Survey, survey
+from appliance.recorder.survey import FROZEN_US, Survey
 from appliance.recorder.timeline import TrackClock, align
 
 
@@ -62,44 +63,75 @@ class Material:
 _EARLY_US = 10_000_000
 
 
-def read_material(folder: Path, report: Callable[[float], None]) -> Material:
-    """Read a recording's folder through; ``report`` is told the share. ManifestError, OSError."""
-    manifest = read_manifest(folder)
-    notes = read_notes(_records(folder / EVENTS))
-    sizes = {track.track: _size(folder / track.file) for track in manifest.tracks}
-    whole, done = sum(sizes.values()) or 1, 0
-    stopped_us = None if manifest.stopped_at_ms is None else manifest.stopped_at_ms * 1000
-    surveys: dict[str, Survey] = {}
-    for track in manifest.tracks:
+class Reader:
+    """Reads a folder as far as it is written: once, or again and again while it grows."""
 
-        def watched(records: Iterator[Record], done: int = done) -> Iterator[Record]:
-            for number, record in enumerate(records):
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._manifest: Manifest | None = None
+        self._notes: list[Note] = []
+        self._surveys: dict[str, Survey] = {}
+        self._ends: dict[str, int] = {}
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the recording is over."""
+        return self._manifest is not None and self._manifest.closed
+
+    @property
+    def latest_us(self) -> int:
+        """Of the newest record that was read, on the journals' clock."""
+        ends = [found.last_us for found in self._surveys.values()] + [note.at_us for note in self._notes]
+        started_us = 0 if self._manifest is None else self._manifest.started_at_ms * 1000
+        return max(ends, default=started_us)
+
+    def read(self, report: Callable[[float], None] = lambda share: None) -> None:
+        """Read what is new; ``report`` is told the share. ManifestError, OSError."""
+        self._manifest = manifest = read_manifest(self._folder)
+        self._notes = read_notes(_records(self._folder / EVENTS))
+        sizes = {track.track: _size(self._folder / track.file) for track in manifest.tracks}
+        whole, done = sum(sizes.values()) or 1, 0
+        for track in manifest.tracks:
+            found = self._surveys.setdefault(track.track, Survey(frozen_us=FROZEN_US.get(track.source)))
+            for number, record in enumerate(_records(self._folder / track.file, self._ends.get(track.track, 0))):
+                found.add(record)
+                self._ends[track.track] = record.end
                 if number % 1024 == 0:
                     report((done + record.end) / whole)
-                yield record
+            done += sizes[track.track]
 
-        surveys[track.track] = survey(
-            watched(_records(folder / track.file)),
-            frozen_us=FROZEN_US.get(track.source),
-            stopped_us=stopped_us,
-        )
-        done += sizes[track.track]
-    if stopped_us is None:  # it was never closed: what is there is all there is
-        ends = [found.last_us for found in surveys.values()] + [note.at_us for note in notes]
-        stopped_us = max(ends, default=manifest.started_at_ms * 1000)
-    time = ShownTime(manifest.started_at_ms * 1000, stopped_us, notes)
-    owners = {track.track: track.participant_id for track in manifest.tracks}
-    clocks = align({track: found.readings for track, found in surveys.items()}, owners)
-    return Material(folder, manifest, time, gather(manifest, notes, surveys, time), surveys, clocks)
+    def material(self, *, so_far: bool = False) -> Material:
+        """What there is. ``so_far``: more will be read; else the reader has nothing to give any more."""
+        manifest = self._manifest
+        assert manifest is not None, "nothing was read yet"
+        stopped_us = None if manifest.stopped_at_ms is None else manifest.stopped_at_ms * 1000
+        surveys = copy.deepcopy(self._surveys) if so_far else self._surveys
+        for found in surveys.values():
+            found.finish(self.latest_us if so_far else stopped_us)
+        if stopped_us is None:  # it is not closed: what is there is all there is
+            stopped_us = self.latest_us
+        time = ShownTime(manifest.started_at_ms * 1000, stopped_us, self._notes)
+        owners = {track.track: track.participant_id for track in manifest.tracks}
+        clocks = align({track: found.readings for track, found in surveys.items()}, owners)
+        cast = gather(manifest, self._notes, surveys, time)
+        return Material(self._folder, manifest, time, cast, surveys, clocks)
 
 
-def _records(path: Path) -> Iterator[Record]:
+def read_material(folder: Path, report: Callable[[float], None]) -> Material:
+    """Read a recording's folder through; ``report`` is told the share. ManifestError, OSError."""
+    reader = Reader(folder)
+    reader.read(report)
+    return reader.material()
+
+
+def _records(path: Path, from_offset: int = 0) -> Iterator[Record]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         return
     with os.fdopen(descriptor, "rb", buffering=0) as file:
-        yield from scan(file)
+        file.seek(from_offset)
+        yield from scan(file, from_offset)
 
 
 def _size(path: Path) -> int:

@@ -87,6 +87,11 @@ def agree(made: Content, wanted: Content) -> bool:
     )
 
 
+def same_making(made: Content, wanted: Content) -> bool:
+    """Whether both are the same part of the same kind of film, whatever it shows."""
+    return msgspec.structs.replace(made, scenes="", tracks={}) == msgspec.structs.replace(wanted, scenes="", tracks={})
+
+
 def _without_times(content: Content) -> Content:
     return msgspec.structs.replace(
         content, tracks={track: TrackPart(part.frames, ()) for track, part in content.tracks.items()}

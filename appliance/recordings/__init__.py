@@ -2,6 +2,7 @@
 
 ::
 
+    live ──(row, order)──▶ ahead: the film's first minutes, while the meeting goes on and when that was asked for
     live ──(row, order)──▶ processing ──▶ recorder.compose_process, in a worker process of low priority
                               │               journals → film, tracks, picture, captions
                               ▼

@@ -24,6 +24,7 @@ from appliance.jobs.places import JobContext, WorkerDiedError
 from appliance.jobs.recording_orders import RECORDING_PROCESS, Processing
 from appliance.jobs.registry import Registry
 from appliance.recorder.compose_process import Composed, ComposedTrack, ComposeOptions, compose
+from appliance.recordings.ahead import compose_options, end_ahead
 from appliance.recordings.shelf import Shelf
 from appliance.settings import RecordingSettings
 from appliance.store import recording_runs, recordings
@@ -111,6 +112,7 @@ class _Work:
         if recording is None:
             return "not wanted any more"
         self._told(recording)
+        await end_ahead(self._shelf, recording_id)
         try:
             return await self._make(context, payload, recording)
         except Exception as error:
@@ -132,7 +134,14 @@ class _Work:
         if not await self._database.run(recording_runs.set_ready, recording.id, recording.run, outputs, now_ms):
             await self._shelf.remove_loose(msgspec.structs.replace(recording, loose_keys=tuple(outputs.keys)))
             return "not wanted any more"
-        _log.info("recording_ready", recording=recording.id, bytes=outputs.bytes, encoder=composed.encoder)
+        _log.info(
+            "recording_ready",
+            recording=recording.id,
+            bytes=outputs.bytes,
+            encoder=composed.encoder,
+            parts=composed.segments,
+            parts_made_before=composed.segments_taken,
+        )
         ready = await self._tell(recording.id)
         if ready is not None:
             await self._shelf.remove_loose(ready)  # of an earlier run
@@ -140,12 +149,9 @@ class _Work:
         return "ready"
 
     def _options(self, payload: Processing, recording: Recording) -> ComposeOptions:
-        settings = self._settings
-        return ComposeOptions(
-            layout=recording.layout,
-            height=payload.height or settings.height,
-            format=payload.format or settings.format,
-            encoder=settings.encoder,
+        options = compose_options(self._settings, recording.layout)
+        return msgspec.structs.replace(
+            options, height=payload.height or options.height, format=payload.format or options.format
         )
 
     async def _composed(

@@ -20,6 +20,7 @@ from appliance.jobs.recording_orders import (
     remove_order,
 )
 from appliance.jobs.registry import Registry
+from appliance.recordings.ahead import end_ahead
 from appliance.recordings.shelf import Shelf
 from appliance.store import jobs, recordings
 from appliance.store.recordings import Recording
@@ -79,6 +80,7 @@ async def _remove_loose(shelf: Shelf, before: Recording) -> None:
 
 async def _wait_not_processed(shelf: Shelf, recording: Recording) -> None:
     """Its worker process would write into the folder that is being removed. The job's deadline bounds this."""
+    await end_ahead(shelf, recording.id)
     key = process_key(recording.id, recording.run)
     while True:
         job = await shelf.database.read(jobs.by_key, RECORDING_PROCESS.name, key)

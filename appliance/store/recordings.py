@@ -55,7 +55,7 @@ class Chapter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far processing is."""
+    """How far processing is; of one that runs, and whose film is made meanwhile: of what was recorded so far."""
 
     share: float
     """0 to 1."""
@@ -164,10 +164,17 @@ async def set_paused(conn: Conn, recording_id: str, paused: bool) -> bool:
     return await conn.execute(sql, recording_id, before, after) == 1
 
 
+async def set_made(conn: Conn, recording_id: str, progress: Progress) -> bool:
+    """Whether it runs; how much of its film is there."""
+    sql = "UPDATE recordings SET progress = $2 WHERE id = $1 AND status IN ('recording', 'paused')"
+    return await conn.execute(sql, recording_id, msgspec.json.encode(progress).decode()) == 1
+
+
 async def stop(conn: Conn, recording_id: str, *, reason: str, recovered: bool, now_ms: int) -> bool:
     """Whether this call ended it; told as `RecordingStopped`. The caller orders its processing, run 1, with it."""
     changed = await conn.execute(
-        "UPDATE recordings SET status = 'processing', run = 1, stopped_at_ms = $2, stop_reason = $3, recovered = $4"
+        "UPDATE recordings SET status = 'processing', run = 1, stopped_at_ms = $2, stop_reason = $3, recovered = $4,"
+        " progress = NULL"
         " WHERE id = $1 AND status IN ('recording', 'paused')",
         recording_id,
         now_ms,

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from appliance.jobs.recording_orders import RECORDING_PROCESS, RECORDING_REMOVE, process_key
+from appliance.jobs.recording_orders import RECORDING_AHEAD, RECORDING_PROCESS, RECORDING_REMOVE, process_key
 from appliance.store import jobs, recording_runs, recordings
 from appliance.store.jobs import Job
+from appliance.store.recordings import Progress
 from tests.support import recording_rows as rec
 from tests.support.api_server import Account, ApiServer
 from tests.support.meeting_rows import add_join, in_server
@@ -69,6 +70,23 @@ def test_it_is_started_paused_and_stopped(api: ApiServer) -> None:
         assert (answer.status, answer.code) == (409, "not_recording")
     assert ann.get(f"/meetings/{meeting}").data["recording"] is False
     assert audited(api, recording) == {"recording.start", "recording.stop"}
+
+
+def test_its_film_is_made_meanwhile_when_asked(api: ApiServer) -> None:
+    ann = api.user("rec_live")
+    asked = ann.post("/recordings", {"meeting_id": rec.running_meeting(ann), "live": True}).data["id"]
+    order = job_of(api, RECORDING_AHEAD.name, asked)
+    assert order is not None and order.state == "waiting"
+    for live in (False, None):
+        other = ann.post("/recordings", {"meeting_id": rec.running_meeting(ann), "live": live}).data["id"]
+        assert job_of(api, RECORDING_AHEAD.name, other) is None
+    assert ann.post("/recordings", {"meeting_id": "mtg_x", "live": "yes"}).error == "invalid_field: live"
+    in_server(api, recordings.set_made, asked, Progress(share=0.75, stage="live", time_left_s=None))
+    shown = ann.get(f"/recordings/{asked}").data
+    assert (shown["status"], shown["progress"]) == ("recording", {"share": 0.75, "stage": "live", "time_left_s": None})
+    stopped = ann.post(f"/recordings/{asked}/stop").data
+    assert (stopped["status"], stopped["progress"]) == ("processing", None)
+    assert not in_server(api, recordings.set_made, asked, Progress(share=0.8, stage="live", time_left_s=None))
 
 
 def test_the_older_names_work(api: ApiServer) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from appliance.errors import UserError
 from appliance.ids import new_id
 from appliance.jobs.recording_orders import process_order
+from appliance.live.recorder import store_start
 from appliance.store import jobs, meetings, recordings
 from appliance.store.database import Conn, Database
 from appliance.store.recordings import NewRecording
@@ -27,7 +28,15 @@ class RecorderLedger:
         """Meeting by recording."""
         self.disk_full = False
 
-    async def start(self, meeting_id: str, *, by_user_id: str | None, by_name: str | None, layout: str | None) -> str:
+    async def start(
+        self,
+        meeting_id: str,
+        *,
+        by_user_id: str | None,
+        by_name: str | None,
+        layout: str | None,
+        live: bool | None = None,
+    ) -> str:
         if meeting_id in self.running.values():
             raise UserError(409, "already_recording", "the meeting is being recorded")
         meeting = await self._database.read(meetings.find_any, meeting_id)
@@ -45,7 +54,7 @@ class RecorderLedger:
             started_at_ms=self._now_ms(),
             node=NODE,
         )
-        await self._database.run(recordings.start, new)
+        await self._database.run(store_start, new, bool(live), new.started_at_ms)
         self.running[new.id] = meeting_id
         return new.id
 
@@ -73,6 +82,4 @@ class RecorderLedger:
 
 async def _stop(conn: Conn, recording_id: str, meeting_id: str, reason: str, now_ms: int) -> None:
     assert await recordings.stop(conn, recording_id, reason=reason, recovered=False, now_ms=now_ms)
-    await jobs.enqueue(
-        conn, process_order(recording_id=recording_id, meeting_id=meeting_id, node=NODE, now_ms=now_ms)
-    )
+    await jobs.enqueue(conn, process_order(recording_id=recording_id, meeting_id=meeting_id, node=NODE, now_ms=now_ms))
