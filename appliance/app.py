@@ -62,10 +62,7 @@ from appliance.reactions.returning import follow_plugins, recall
 from appliance.reactions.revoked import follow_revoked
 from appliance.reactions.sending import add_notification_jobs
 from appliance.reactions.telling import open_telling
-from appliance.recordings.ahead import add_ahead
-from appliance.recordings.processing import add_processing
-from appliance.recordings.removal import add_removal
-from appliance.recordings.retention import add_retention
+from appliance.recordings.bindings import add_recording_jobs
 from appliance.recordings.shelf import Shelf
 from appliance.settings import Settings, is_loopback
 from appliance.sfu.addresses import interface_addresses
@@ -246,10 +243,7 @@ async def _open_parts(
             add_file_chores(registry, database, files, staging, now_ms=_now_ms)
             add_notification_jobs(registry, database, notices, plugins, _now_ms)
             told = partial(_tell_recording, changes, live)
-            add_processing(registry, shelf, settings.recording, at_once=settings.jobs.processes, told=told)
-            add_ahead(registry, shelf, settings.recording, told=told)
-            add_removal(registry, shelf)
-            add_retention(registry, shelf, settings.recording, told=told)
+            add_recording_jobs(registry, shelf, settings.recording, at_once=settings.jobs.processes, told=told)
             if add_jobs is not None:
                 add_jobs(registry, database)
             runner = _make_runner(settings, database, metrics.job_meter(), registry, folder.node)

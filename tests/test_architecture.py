@@ -78,6 +78,7 @@ DOES_IO: dict[str, str] = {
     "reactions.telling": "the tasks of the relay",
     "recorder.writer": "a thread that writes, a few times a second",
     "recordings.processing": "a task that looks how far the worker process is",
+    "recordings.ahead": "waits for a job to stop",
     "recordings.removal": "waits for a job to stop",
     "recordings.shelf": "folders, in threads",
     "recorder.progress": "how long the rest may take",

@@ -11,6 +11,7 @@ from typing import Any
 from appliance.files.folder import open_folder_storage
 from appliance.jobs.recording_orders import process_order
 from appliance.jobs.registry import Registry
+from appliance.recordings.ahead import add_ahead
 from appliance.recordings.processing import Compose, add_processing
 from appliance.recordings.removal import add_removal
 from appliance.recordings.retention import add_retention
@@ -20,7 +21,7 @@ from appliance.store import jobs, meetings, recordings, users
 from appliance.store.database import Conn, Database
 from appliance.store.jobs import Job
 from appliance.store.recordings import Recording
-from tests.support import compose_double, stored_rows
+from tests.support import compose_double, short_films, stored_rows
 from tests.support.databases import open_test_database
 from tests.support.queued_jobs import now_ms, working
 from tests.support.waiting import until
@@ -50,6 +51,14 @@ class House:
             at_once=1,
             told=self.told.append,
             compose=self.compose,
+            retry_s=0.01,
+        )
+        add_ahead(
+            registry,
+            self.shelf,
+            self.settings,
+            told=self.told.append,
+            compose=short_films.compose_ahead,
             retry_s=0.01,
         )
         add_removal(registry, self.shelf)

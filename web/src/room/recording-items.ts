@@ -16,7 +16,16 @@ export function recordingItems(session: RoomSession, ui: RoomUi): MenuItem[] {
   const control = session.recording;
   const { recording } = session.view;
   if (recording === null) {
-    return [{ label: t('recording.start'), icon: CircleDot, testid: 'recording-start', act: () => void control.start() }];
+    const start: MenuItem = { label: t('recording.start'), icon: CircleDot, testid: 'recording-start', act: () => void control.start() };
+    // Who has no account starts it on the socket, as the server's settings say.
+    if (session.grant.guest) return [start];
+    const live: MenuItem = {
+      label: t('recording.live'),
+      checked: control.live,
+      testid: 'recording-live',
+      act: () => (control.live = !control.live),
+    };
+    return [start, live];
   }
   return [
     recording.state === 'paused'

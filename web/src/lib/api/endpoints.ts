@@ -57,7 +57,8 @@ export const api = {
       ...(passcode ? { passcode } : {}),
     }),
 
-  startRecording: (meetingId: string) => call<Recording>('POST', '/recordings', { meeting_id: meetingId }),
+  startRecording: (meetingId: string, live: boolean) =>
+    call<Recording>('POST', '/recordings', { meeting_id: meetingId, ...(live ? { live } : {}) }),
   pauseRecording: (id: string) => call<Recording>('POST', `/recordings/${at(id)}/pause`, {}),
   resumeRecording: (id: string) => call<Recording>('POST', `/recordings/${at(id)}/resume`, {}),
   stopRecording: (id: string) => call<Recording>('POST', `/recordings/${at(id)}/stop`, {}),

@@ -31,6 +31,8 @@ const REF = 'recording-';
 export class RecordingControl {
   /** A call is under way. */
   busy = $state(false);
+  /** Whether the video of what is started next is to be made meanwhile; else it is as the server's settings say. */
+  live = $state(false);
   readonly #stay: Stay;
   #starting = false;
 
@@ -41,7 +43,7 @@ export class RecordingControl {
   async start(): Promise<void> {
     if (this.#stay.grant.guest) return this.#ask({ type: 'recording_start' });
     await this.#call(async () => {
-      const { id } = await api.startRecording(this.#stay.view.meetingId);
+      const { id } = await api.startRecording(this.#stay.view.meetingId, this.live);
       // Who starts it knows; the server takes it so too.
       this.#remember(id);
     });

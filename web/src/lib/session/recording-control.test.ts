@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { setCsrfToken } from '../api/client';
 import { toasts } from '../app/toasts.svelte';
@@ -31,11 +32,13 @@ const told = (id: string): AnyServerMessage => ({
 
 let server: Server;
 let seen: string[];
+let bodies: unknown[];
 let status: number;
 const realFetch = globalThis.fetch;
 
 beforeEach(async () => {
   seen = [];
+  bodies = [];
   status = 201;
   setCsrfToken('t');
   const kept = new Map<string, string>();
@@ -44,9 +47,12 @@ beforeEach(async () => {
   });
   server = createServer((request, response) => {
     seen.push(`${request.method} ${request.url}`);
-    response.writeHead(status, { 'Content-Type': 'application/json' });
-    const answer = status < 300 ? { message: 'success', data: { id: 'rec_1' } } : { message: 'no space', error: 'disk_full' };
-    response.end(JSON.stringify({ code: status, ...answer }));
+    void json(request).then((body) => {
+      bodies.push(body);
+      response.writeHead(status, { 'Content-Type': 'application/json' });
+      const answer = status < 300 ? { message: 'success', data: { id: 'rec_1' } } : { message: 'no space', error: 'disk_full' };
+      response.end(JSON.stringify({ code: status, ...answer }));
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
@@ -71,6 +77,15 @@ describe('the recording of a meeting', () => {
     new RecordingControl(guest).agree();
     expect(asksConsent(guest.view)).toBe(false);
     expect(guest.sent).toEqual([{ type: 'recording_consent', accepted: true }]);
+  });
+
+  it('has its video made meanwhile when the box is ticked, and else as the server is set', async () => {
+    const host = new Stay();
+    const control = new RecordingControl(host);
+    await control.start();
+    control.live = true;
+    await control.start();
+    expect(bodies).toEqual([{ meeting_id: 'mtg_1' }, { meeting_id: 'mtg_1', live: true }]);
   });
 
   it('is paused, resumed and stopped by its id', async () => {
