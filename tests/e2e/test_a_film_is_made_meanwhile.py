@@ -1,0 +1,75 @@
+"""A recorded meeting's first minute is in the film before the meeting is over, and is taken over at the end."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+import trio
+
+from appliance.asyncio_thread import open_asyncio_thread
+from tests.support.bot import open_bot
+from tests.support.http_client import HttpClient
+from tests.support.peer import Peer, loopback_candidates
+from tests.support.server import Server, running_server
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+# A minute is made once twenty seconds more are recorded.
+MADE_WITHIN_S = 240.0
+PROCESSED_WITHIN_S = 120.0
+
+
+async def _until(client: HttpClient, recording_id: str, wanted: Any, within_s: float) -> dict[str, Any]:
+    with trio.fail_after(within_s):
+        while True:
+            recording: dict[str, Any] = await trio.to_thread.run_sync(client.get, f"/recordings/{recording_id}")
+            if wanted(recording):
+                return recording
+            await trio.sleep(0.5)
+
+
+def _record(server: Server, host: HttpClient) -> tuple[dict[str, Any], float]:
+    """The recording when its film is there, and how long it ran."""
+    meeting = host.post("/meetings", {"title": "meanwhile"})
+
+    async def meet() -> tuple[dict[str, Any], float]:
+        with loopback_candidates():
+            async with open_asyncio_thread() as thread:
+                peer = Peer(colour=(200, 30, 30), tone_hz=440)
+                async with open_bot(server.url, meeting["code"], "Ann", thread, peer=peer) as bot:
+                    await bot.until(lambda: server.metric("sfu_producers") >= 2, "media flow")
+                    body = {"meeting_id": meeting["id"], "live": True}
+                    started = await trio.to_thread.run_sync(host.post, "/recordings", body)
+                    began = time.monotonic()
+                    assert started["progress"] is None
+                    seen = await _until(host, started["id"], lambda row: row["progress"], MADE_WITHIN_S)
+                    assert (seen["status"], seen["progress"]["stage"]) == ("recording", "live")
+                    assert 0.2 < seen["progress"]["share"] < 0.8
+                    await trio.to_thread.run_sync(host.post, f"/recordings/{started['id']}/stop")
+                    ran_s = time.monotonic() - began
+                ended = ("ready", "failed", "cancelled")
+                return await _until(host, started["id"], lambda row: row["status"] in ended, PROCESSED_WITHIN_S), ran_s
+
+    return trio.run(meet)
+
+
+def test_a_film_is_made_meanwhile(tmp_path: Path) -> None:
+    with running_server(tmp_path / "server") as server:
+        host = server.client().register("hanna", "Hanna")
+        recording, ran_s = _record(server, host)
+        assert (recording["status"], recording["error"]) == ("ready", None)
+        assert abs(recording["duration_s"] - ran_s) < 0.5
+        path = tmp_path / "meeting.mp4"
+        path.write_bytes(host.download(f"/recordings/{recording['id']}/file"))
+        with av.open(str(path)) as film:
+            times = [frame.time for frame in film.decode(video=0)]
+        assert times == pytest.approx([number / 25 for number in range(len(times))], abs=1e-6)
+        assert abs(times[-1] - recording["duration_s"]) < 0.1
+        (ready,) = [line for line in server.log().splitlines() if "recording_ready" in line]
+        parts, before = (int(number) for number in re.findall(r"parts(?:_made_before)?=(\d+)", ready))
+        assert (parts, before) == (-(-len(times) // (60 * 25)), 1), ready
