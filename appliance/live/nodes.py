@@ -31,11 +31,16 @@ _LOST_AFTER_S = 60.0
 _SLICE = 200
 
 
-async def enter(database: Database, node: str, name: str, now_ms: Callable[[], int]) -> None:
-    """This server starts: what an earlier life of it left open is ended, and it counts as running from here on."""
+async def enter(
+    database: Database, node: str, name: str, now_ms: Callable[[], int], *, version: str = ""
+) -> None:
+    """This server starts: what an earlier life of it left open is ended, and it counts as running from here on.
+
+    ``name``: of its machine; it and ``version`` are for people.
+    """
     await database.run(nodes.leave, None if _alone(database) else node)
     await end_lost_joins(database, now_ms, unheld=True)
-    await database.run(nodes.enter, node, name, now_ms())
+    await database.run(nodes.enter, node, name, now_ms(), version)
 
 
 async def leave(database: Database, node: str) -> None:
@@ -53,6 +58,7 @@ async def watch(
     running: Callable[[], frozenset[str]],
     now_ms: Callable[[], int],
     *,
+    version: str = "",
     beat_each_s: float = _BEAT_EACH_S,
     lost_after_s: float = _LOST_AFTER_S,
 ) -> None:
@@ -63,9 +69,9 @@ async def watch(
     while True:
         await trio.sleep(beat_each_s)
         try:
-            if not await database.run(nodes.beat, node):
+            if not await database.run(nodes.beat, node, now_ms()):
                 _log.error("node_was_taken_for_lost", node=node, effect="people in meetings were said to have left")
-                await database.run(_come_back, node, name, running(), now_ms())
+                await database.run(_come_back, node, name, running(), now_ms(), version)
             found = await database.read(nodes.beats)
             now = trio.current_time()
             seen = {other: seen[other] if seen.get(other, (-1, 0))[0] == beat else (beat, now)
@@ -105,8 +111,10 @@ async def _end_slice(conn: Conn, now_ms: int, unheld: bool) -> int:
     return len(lost)
 
 
-async def _come_back(conn: Conn, node: str, name: str, running: frozenset[str], now_ms: int) -> None:
-    await nodes.enter(conn, node, name, now_ms)
+async def _come_back(
+    conn: Conn, node: str, name: str, running: frozenset[str], now_ms: int, version: str
+) -> None:
+    await nodes.enter(conn, node, name, now_ms, version)
     for meeting_id in sorted(running):
         await meetings.activate(conn, meeting_id, now_ms)
         await meetings.hold(conn, meeting_id, node)
