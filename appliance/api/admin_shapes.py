@@ -88,7 +88,7 @@ class NodeView(Shape, frozen=True, kw_only=True):
     """It is the one that answers."""
     started_at: str
     last_seen_at: str
-    """By its own clock; each ten seconds."""
+    """By its own clock; six times in `database.node_lost_after_s`."""
     meetings: int
     """That run there."""
     participants: int

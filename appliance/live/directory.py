@@ -315,7 +315,7 @@ async def open_live(
     await nodes.enter(database, node, name, _wall_ms, version=version)
     async with trio.open_nursery() as nursery:
         live = Live(settings, database, media, signer, nursery, recorder, node)
-        watch = partial(nodes.watch, version=version)
+        watch = partial(nodes.watch, version=version, lost_after_s=settings.database.node_lost_after_s)
         nursery.start_soon(watch, database, node, name, live.running, _wall_ms)
         nursery.start_soon(
             pause_idle_meetings, database, node, live.running, settings.meetings.empty_grace_s, _wall_ms
