@@ -196,7 +196,7 @@ async def _open_parts(
                 clock_us=sfu.clock_us,
                 changed=changes.tell,
             ) as recorder,
-            open_live(settings, database, sfu, signer, recorder, node=folder.node) as live,
+            open_live(settings, database, sfu, signer, recorder, node=folder.node, version=version) as live,
             open_telling(
                 settings.bus,
                 database,
@@ -215,6 +215,7 @@ async def _open_parts(
             administrators = await database.read(users.count_active_admins)
             services = make_services(
                 version=version,
+                node=folder.node,
                 settings=settings,
                 secret=folder.key("tokens"),
                 database=database,

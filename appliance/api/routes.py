@@ -23,6 +23,7 @@ from appliance.api import (
     meetings,
     messages,
     moderation,
+    nodes,
     notifications,
     openapi,
     participants,
@@ -206,6 +207,7 @@ ROUTES: tuple[Route, ...] = (
     _route("DELETE /admin/jobs/{job_id}", jobs.drop, "admin", "api", s.Nothing, body=b.Empty),
     _route("GET /admin/deliveries", deliveries.list_page, "admin", "api", Page[a.DeliveryView], query=b.DeliveriesQuery),  # noqa: E501
     _route("POST /admin/deliveries/{subscriber}/{event_id}/retry", deliveries.send_again, "admin", "api", s.Nothing, body=b.Empty),  # noqa: E501
+    _route("GET /admin/nodes", nodes.list_all, "admin", "api", Page[a.NodeView]),
     _route("GET /admin/plugins", plugins.list_all, "admin", "api", Page[a.PluginView]),
     _route("POST /admin/plugins/{name}/enable", plugins.enable, "admin", "api", a.PluginView, body=b.Empty),
 

@@ -51,6 +51,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """What handlers work with."""
 
     version: str
+    node: str
+    """This server among those on the same database."""
     settings: Settings
     database: Database
     live: LiveMeetings
@@ -80,6 +82,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
 def make_services(
     *,
     version: str,
+    node: str,
     settings: Settings,
     secret: bytes,
     database: Database,
@@ -96,6 +99,7 @@ def make_services(
     """The services of one server. ``secret``: at least 32 random bytes, the same over restarts."""
     return Services(
         version=version,
+        node=node,
         settings=settings,
         database=database,
         live=live,

@@ -253,6 +253,7 @@ def serving(
             recorder = RecorderLedger(database, clock.now_ms)
             services = make_services(
                 version="0.0.test",
+                node="node_here",
                 settings=settings,
                 secret=SECRET,
                 database=database,
