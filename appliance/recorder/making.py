@@ -40,7 +40,7 @@ THUMBNAIL = "thumbnail.jpg"
 CAPTIONS = "captions.vtt"
 _WORK = ".work"
 # Counts up when what an earlier version left there is of no use.
-_VERSION = 2
+_VERSION = 3
 # What each stage takes of a minute of four people at 720p; measured by tests/load/compose.py.
 _STAGES = {"reading": 2.0, "tracks": 2.0, "sound": 8.0, "video": 85.0, "writing": 3.0}
 
@@ -121,7 +121,7 @@ class _Making:
         chosen, footage = self._pictures()
         self._broken |= footage.broken | set(heard.broken)
         chapters = chapters_of(self._material.cast)
-        self._write_film(chosen, chapters, footage)
+        self._write_film(chosen, heard, chapters, footage)
         return Composed(
             duration_ms=self._duration_us // 1000,
             width=self._width,
@@ -221,7 +221,7 @@ class _Making:
     def _shoot(self, chosen: Chosen) -> Footage:
         return shoot(self._segments, self._material, self._options, chosen, report=self._progress.reach)
 
-    def _write_film(self, chosen: Chosen, chapters: list[ComposedChapter], footage: Footage) -> None:
+    def _write_film(self, chosen: Chosen, heard: _Heard, chapters: list[ComposedChapter], footage: Footage) -> None:
         self._progress.begin("writing")
         options = self._options
         duration_ms = self._duration_us // 1000
@@ -237,6 +237,7 @@ class _Making:
             segments=footage.paths,
             fps=options.fps,
             sound=self._kept / "sound",
+            channels=heard.channels,
             captions=captions,
             chapters=chapters,
             title=self._material.manifest.title,
