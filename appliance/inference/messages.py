@@ -89,10 +89,6 @@ class Ping(_Message, frozen=True, tag="ping"):
     number: int
 
 
-class Stop(_Message, frozen=True, tag="stop"):
-    """Finish what runs and end. Only who started the worker may ask; others are ignored."""
-
-
 # --- worker to server -----------------------------------------------------------------------------------------------
 
 
@@ -149,6 +145,8 @@ class Pong(_Message, frozen=True, tag="pong"):
     """The answer to `Ping`."""
 
     number: int
+    incarnation: str
+    """Of `Hello`; another one: the worker was started anew, and what it had is lost."""
     rss_bytes: int
     gpu_bytes: int | None
     """Memory of the graphics card that this process has, where that is known."""
@@ -185,7 +183,7 @@ class Done(_Message, frozen=True, tag="done"):
     model: ModelState
 
 
-ToWorker = Greet | Infer | Cancel | CloseSession | Load | Unload | Pin | Ping | Stop
+ToWorker = Greet | Infer | Cancel | CloseSession | Load | Unload | Pin | Ping
 ToServer = Hello | Pong | Answer | Failure | Done
 
 

@@ -203,7 +203,7 @@ class Scheduler:
         self._dirty.update(caps)
 
     def peer_down(self, key: str, now_s: float) -> list[Verdict]:
-        """A worker is lost. What it had waits again, unless that was repeated already; its sessions lost their state."""
+        """A worker is lost. What it had waits again, unless it did once already; its sessions lose their state."""
         peer = self._peers.pop(key, None)
         if peer is None:
             return []

@@ -37,7 +37,7 @@ def test_a_batch_comes_out_as_it_went_in() -> None:
 
 def test_answers_come_out_as_they_went_in() -> None:
     answer = Answer(9, {"text": "你好", "segments": [[0.0, 1.5]]}, 0.25, 12.5, 4, True)
-    pong = Pong(3, 100, None, 1.5, ())
+    pong = Pong(3, "i", 100, None, 1.5, ())
     assert decode_to_server_untrusted(encode([(answer, b"\x00"), (pong, b"")])) == [(answer, b"\x00"), (pong, b"")]
 
 
