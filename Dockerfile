@@ -18,6 +18,7 @@ COPY requirements-build.lock ./
 RUN /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY appliance/ appliance/
+COPY models/ models/
 COPY --from=web /src/web/dist/ web/dist/
 RUN /opt/build/bin/maturin build --release --locked --out /wheel
 COPY plugins/ plugins/
@@ -35,6 +36,7 @@ RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
     python3 -m venv /opt/parley \
     && /opt/parley/bin/pip install --no-cache-dir --require-hashes -r /tmp/requirements.lock \
     && /opt/parley/bin/pip install --no-cache-dir --require-hashes -r /tmp/requirements-extras.lock \
+    && if [ "$RUNTIME" = gpu ]; then /opt/parley/bin/pip uninstall --yes onnxruntime; fi \
     && /opt/parley/bin/pip install --no-cache-dir "$(echo /wheel/*.whl)[$RUNTIME,s3]" \
     && /opt/parley/bin/pip install --no-cache-dir --no-deps --no-index /wheel/plugins/*.whl
 COPY config/appliance.toml /etc/parley/appliance.toml
