@@ -114,35 +114,51 @@ class Whisper(Recogniser):
         return logits[0, -1], dict(zip(names, presents, strict=True))
 
     def _decode(self, crosses: dict[str, Any], language: str, length_s: float) -> tuple[list[int], float]:
-        """Greedy, with a penalty for what was said and without the same three tokens twice."""
+        """Greedy; once more, with penalties, when it went round in circles.
+
+        Not with penalties at once: "it was the best of times, it was the worst of times" is speech.
+        """
         prompt = [*self._prompts.get(language, []), self._start, self._language_ids[language], *self._task]
         logits, past = self._step(prompt, crosses, self._empty)
+        most = min(_MAX_TOKENS, int(min(length_s, WHISPER_S) * _TOKENS_PER_S) + 12)
+        tokens, confidence, ended = self._greedy(logits, crosses, past, most, penalties=False)
+        if not ended:
+            tokens, confidence, _ = self._greedy(logits, crosses, past, most, penalties=True)
+        return tokens, confidence
+
+    def _greedy(
+        self, logits: NDArray[np.float32], crosses: dict[str, Any], past: dict[str, Any], most: int, *, penalties: bool
+    ) -> tuple[list[int], float, bool]:
+        """Tokens, the geometric mean of their probabilities, and whether the model came to an end by itself."""
         tokens: list[int] = []
         log_probability = 0.0
-        first_special = self._end + 1
-        for _ in range(min(_MAX_TOKENS, int(min(length_s, WHISPER_S) * _TOKENS_PER_S) + 12)):
+        ended = False
+        while len(tokens) < most and not repeats(tokens):
             allowed = logits.astype(np.float64)
             allowed[self._never] = -np.inf
             if not tokens:
                 allowed[self._never_first] = -np.inf
-            allowed[first_special:] = -np.inf
+            allowed[self._end + 1 :] = -np.inf
             probabilities = softmax(allowed)
-            said = np.array(sorted(set(tokens)), np.int64)
-            scores = allowed[said]
-            allowed[said] = np.where(scores > 0, scores / _REPETITION_PENALTY, scores * _REPETITION_PENALTY)
-            if len(tokens) >= 3:
-                for at in range(len(tokens) - 2):
-                    if tokens[at : at + 2] == tokens[-2:]:
-                        allowed[tokens[at + 2]] = -np.inf
+            if penalties:
+                _penalise(allowed, tokens)
             token = int(allowed.argmax())
             log_probability += float(np.log(max(probabilities[token], 1e-12)))
-            if token == self._end:
+            ended = token == self._end
+            if ended:
                 break
             tokens.append(token)
-            if repeats(tokens):
-                break
             logits, past = self._step([token], crosses, past)
-        return tokens, float(np.exp(log_probability / (len(tokens) + 1)))
+        return tokens, float(np.exp(log_probability / (len(tokens) + 1))), ended
+
+
+def _penalise(scores: NDArray[np.float64], tokens: list[int]) -> None:
+    """Make less likely what was said, and impossible to say the same three tokens twice."""
+    said = np.array(sorted(set(tokens)), np.int64)
+    scores[said] = np.where(scores[said] > 0, scores[said] / _REPETITION_PENALTY, scores[said] * _REPETITION_PENALTY)
+    for at in range(len(tokens) - 2):
+        if tokens[at : at + 2] == tokens[-2:]:
+            scores[tokens[at + 2]] = -np.inf
 
 
 class WhisperTask(CaptionsTask):
