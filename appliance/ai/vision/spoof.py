@@ -1,7 +1,7 @@
 """Whether a face is in front of the camera, or a picture or a screen is held up to it. Pure.
 
-Owns two models' scores and the band in which nothing is said. Both are weak, as measured: real faces get 0.48 to
-0.87 of the first. So "spoof" is only said where both are sure, "real" where they are not against it, and in between "unsure".
+Owns two models' scores and the band in which nothing is said. Both are weak, as measured: real faces get 0.48 to 0.87
+of the first. So "spoof" is only said where both are sure, "real" where they are not against it, else "unsure".
 """
 
 from __future__ import annotations
