@@ -164,7 +164,7 @@ COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" build/lock/bi
 lock: $(STAMPS)/python ## Compile requirements*.lock anew
 	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install -q 'pip-tools>=7.5'
 	@$(COMPILE) --build-deps-for wheel --only-build-deps -o requirements-build.lock pyproject.toml
-	@$(COMPILE) -o requirements.lock pyproject.toml
+	@$(COMPILE) --extra cpu -o requirements.lock pyproject.toml
 	@$(COMPILE) --extra test --extra lint -c requirements.lock -o requirements-test.lock pyproject.toml
 
 clean: ## Remove what was built, keep the data folder

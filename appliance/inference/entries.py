@@ -82,7 +82,7 @@ class CatalogEntry(_Strict, frozen=True):
     name: Name
     task: Name
     """What it does: "asr", "vad", "denoise". Several models may do the same."""
-    version: Annotated[str, Meta(min_length=1, max_length=40)]
+    version: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+_-]*$", max_length=40)]
     licence: Annotated[str, Meta(min_length=1, max_length=80)]
     """SPDX identifier, with what else must be said."""
     summary: Annotated[str, Meta(min_length=1, max_length=200)]
