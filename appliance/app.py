@@ -32,6 +32,7 @@ from urllib.parse import urlsplit
 import structlog
 import trio
 
+from appliance.ai_parts import make_inference
 from appliance.api.application import make_application
 from appliance.api.server import serve_http
 from appliance.api.services import Services, make_services
@@ -194,7 +195,7 @@ async def _open_parts(
                 clock_us=sfu.clock_us,
                 changed=changes.tell,
             ) as recorder,
-            open_live(settings, database, sfu, signer, recorder, node=folder.node) as live,
+            open_live(settings, database, sfu, signer, recorder, node=folder.node, version=version) as live,
             open_telling(
                 settings.bus,
                 database,
@@ -210,9 +211,12 @@ async def _open_parts(
             beside.start_soon(follow_revoked, bus, live.revoke_user)
             beside.start_soon(follow_recordings, bus, changes.tell)
             beside.start_soon(follow_plugins, plugins, database, _now_ms)
+            inference = make_inference(settings, metrics.inference_meter())
+            beside.start_soon(inference.serve)
             administrators = await database.read(users.count_active_admins)
             services = make_services(
                 version=version,
+                node=folder.node,
                 settings=settings,
                 secret=folder.key("tokens"),
                 database=database,
@@ -223,6 +227,7 @@ async def _open_parts(
                 staging=staging,
                 metrics=metrics,
                 plugins=plugins,
+                inference=inference,
                 setup_token=None if administrators else new_token(),
                 now_ms=_now_ms,
             )
@@ -233,6 +238,7 @@ async def _open_parts(
             metrics.meetings(live.statistics)
             metrics.recordings(recorder.statistics)
             metrics.plugins(plugins.statistics)
+            metrics.inference(inference.statistics)
             metrics.gauge("active_users", "Different people in meetings now, guests too.", partial(_active_users, live))
             metrics.gauge("tasks", "Tasks of the server.", lambda: trio.lowlevel.current_statistics().tasks_living)
             metrics.events(telling.statistics)

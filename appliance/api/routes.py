@@ -13,6 +13,7 @@ import msgspec
 
 from appliance.api import (
     admin,
+    ai,
     audit_log,
     auth,
     avatars,
@@ -23,6 +24,7 @@ from appliance.api import (
     meetings,
     messages,
     moderation,
+    nodes,
     notifications,
     openapi,
     participants,
@@ -39,6 +41,7 @@ from appliance.api import (
     users,
 )
 from appliance.api import admin_shapes as a
+from appliance.api import ai_shapes as i
 from appliance.api import bodies as b
 from appliance.api import media_shapes as m
 from appliance.api import notification_shapes as n
@@ -46,6 +49,7 @@ from appliance.api import recording_shapes as r
 from appliance.api import shapes as s
 from appliance.api.limits import LimitName
 from appliance.api.pages import Page
+from appliance.inference.health import ModelHealth
 from appliance.signaling.messages import ChatMessage
 
 Access = Literal["public", "optional", "user", "admin", "token"]
@@ -206,6 +210,7 @@ ROUTES: tuple[Route, ...] = (
     _route("DELETE /admin/jobs/{job_id}", jobs.drop, "admin", "api", s.Nothing, body=b.Empty),
     _route("GET /admin/deliveries", deliveries.list_page, "admin", "api", Page[a.DeliveryView], query=b.DeliveriesQuery),  # noqa: E501
     _route("POST /admin/deliveries/{subscriber}/{event_id}/retry", deliveries.send_again, "admin", "api", s.Nothing, body=b.Empty),  # noqa: E501
+    _route("GET /admin/nodes", nodes.list_all, "admin", "api", Page[a.NodeView]),
     _route("GET /admin/plugins", plugins.list_all, "admin", "api", Page[a.PluginView]),
     _route("POST /admin/plugins/{name}/enable", plugins.enable, "admin", "api", a.PluginView, body=b.Empty),
 
@@ -255,6 +260,12 @@ ROUTES: tuple[Route, ...] = (
     _route("GET /media/{media_id}", media_files.show, "user", "api", None, query=m.MediaQuery),
     _route("DELETE /media/{media_id}", media_files.delete, "user", "api", s.Nothing, body=b.Empty),
     _route("GET /media/{media_id}/thumbnail", media_files.thumbnail, "user", "api", None),
+
+    _route("GET /models", ai.list_models, "user", "api", Page[i.ModelView]),
+    _route("GET /ai/info", ai.info, "user", "api", i.AiInfo),
+    _route("GET /ai/health", ai.health, "user", "api", i.AiHealth),
+    _route("POST /ai/setup", ai.setup, "admin", "api", ModelHealth, body=b.AiSetupBody),
+    _route("GET /admin/models", ai.list_for_admin, "admin", "api", i.AdminModels),
 
     *_streams("!"),
     *_streams(""),

@@ -20,6 +20,7 @@ from appliance.bus.changes import Changes
 from appliance.files.staging import Staging
 from appliance.files.storage import ObjectStorage
 from appliance.hooks.running import Plugins
+from appliance.inference.client import Inference
 from appliance.reactions.notices import Notices, make_notices
 from appliance.settings import Settings
 from appliance.store.database import Database
@@ -51,6 +52,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """What handlers work with."""
 
     version: str
+    node: str
+    """This server among those on the same database."""
     settings: Settings
     database: Database
     live: LiveMeetings
@@ -62,6 +65,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """Files on their way in."""
     metrics: Metrics
     plugins: Plugins
+    inference: Inference
     notices: Notices
     passwords: PasswordHasher
     tokens: TokenSigner
@@ -80,6 +84,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
 def make_services(
     *,
     version: str,
+    node: str,
     settings: Settings,
     secret: bytes,
     database: Database,
@@ -90,12 +95,14 @@ def make_services(
     staging: Staging,
     metrics: Metrics,
     plugins: Plugins,
+    inference: Inference,
     setup_token: str | None,
     now_ms: Callable[[], int],
 ) -> Services:
     """The services of one server. ``secret``: at least 32 random bytes, the same over restarts."""
     return Services(
         version=version,
+        node=node,
         settings=settings,
         database=database,
         live=live,
@@ -105,6 +112,7 @@ def make_services(
         staging=staging,
         metrics=metrics,
         plugins=plugins,
+        inference=inference,
         notices=make_notices(settings, plugins.notifiers, now_ms),
         passwords=PasswordHasher(settings.auth),
         tokens=TokenSigner(secret),

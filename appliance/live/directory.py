@@ -304,16 +304,19 @@ async def open_live(
     recorder: MeetingRecorder | None = None,
     *,
     node: str,
+    version: str = "",
 ) -> AsyncIterator[Live]:
     """Open the door; at the end every room is closed with a message. ``media``: an open Sfu.
 
     Joins that a crash of this node left open in the database are ended first. ``node``: of the data folder.
+    ``version``: for whoever looks which servers there are.
     """
     name = uname().nodename
-    await nodes.enter(database, node, name, _wall_ms)
+    await nodes.enter(database, node, name, _wall_ms, version=version)
     async with trio.open_nursery() as nursery:
         live = Live(settings, database, media, signer, nursery, recorder, node)
-        nursery.start_soon(nodes.watch, database, node, name, live.running, _wall_ms)
+        watch = partial(nodes.watch, version=version, lost_after_s=settings.database.node_lost_after_s)
+        nursery.start_soon(watch, database, node, name, live.running, _wall_ms)
         nursery.start_soon(
             pause_idle_meetings, database, node, live.running, settings.meetings.empty_grace_s, _wall_ms
         )

@@ -5,7 +5,7 @@ One `parley serve`, alone on core 0, and the load generator of forward.py on cor
 A round is a window without a recording and one with it, every other round the other way round; the recording is started
 and stopped over HTTP, and the making of its film is called off, so that no window has it beside it.
 
-    python tests/load/record.py [--quick] [--rounds N] [--rooms N]
+    python tests/load/record.py [--quick] [--rounds N] [--seconds S] [--rooms N]
 
 What is shown of a round is the difference of its two windows: processor time of all threads of the server, from tap to
 disk. A round is void when one of its windows is (figures.void_because). Added latency is compared by the median of the
@@ -276,13 +276,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} short rounds, within 50 s")
     parser.add_argument("--rounds", type=int, help=f"{ROUNDS} if not told")
+    parser.add_argument("--seconds", type=float, help=f"of a window, {WINDOW_S:.0f} if not told")
     parser.add_argument("--rooms", type=int, default=1, help="of four people each, all recorded")
     arguments = parser.parse_args()
     load_before = os.getloadavg()[0]
     driver.build()
     load = replace(parse_load(f"{arguments.rooms}*{PEOPLE}+0"), media=MEDIA)
     rounds = arguments.rounds or (QUICK_ROUNDS if arguments.quick else ROUNDS)
-    found, lost = measure(load, rounds, QUICK_WINDOW_S if arguments.quick else WINDOW_S)
+    seconds = arguments.seconds or (QUICK_WINDOW_S if arguments.quick else WINDOW_S)
+    found, lost = measure(load, rounds, seconds)
     show(found, load)
     line = result(found, load, lost, load_before)
     print()
