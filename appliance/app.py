@@ -269,9 +269,7 @@ def _make_shelf(settings: Settings, folder: DataFolder, database: Database, file
     return Shelf(database=database, files=files, root=root, node=folder.node, now_ms=_now_ms)
 
 
-def _make_runner(
-    settings: Settings, database: Database, meter: JobMeter, registry: Registry, node: str
-) -> Runner:
+def _make_runner(settings: Settings, database: Database, meter: JobMeter, registry: Registry, node: str) -> Runner:
     return Runner(
         StoreQueue(database, now_ms=_now_ms),
         registry,
