@@ -9,9 +9,11 @@ import pytest
 from msgspec.structs import replace
 
 from appliance.errors import UserError
+from appliance.jobs.recording_orders import RECORDING_AHEAD
 from appliance.recorder.journal import Kind, Record, encode
 from appliance.recorder.manifest import Manifest, TrackFile, read_manifest, write_manifest
-from appliance.store import recordings
+from appliance.settings import RecordingSettings
+from appliance.store import jobs, recordings
 from tests.support.live_world import NODE, World, now_ms, open_world, world_settings
 
 
@@ -56,6 +58,21 @@ async def test_a_meeting_that_says_so_is_recorded_by_itself(tmp_path: Path) -> N
         ann = await world.join(await world.meeting(auto_record=True), "Ann", "host")
         shown = await ann.hears("recording")
         assert (shown["state"], shown["by_name"]) == ("on", None)
+
+
+@pytest.mark.parametrize(("setting", "asked", "made"), [(True, None, True), (True, False, False), (False, True, True)])
+async def test_its_film_is_made_meanwhile_as_asked_or_as_the_settings_say(
+    tmp_path: Path, setting: bool, asked: bool | None, made: bool
+) -> None:
+    settings = replace(world_settings(tmp_path), recording=RecordingSettings(live=setting))
+    async with open_world(tmp_path, settings=settings) as world:
+        meeting = await world.meeting()
+        await world.join(meeting, "Ann", "host")
+        await world.quiet()
+        recording_id = await world.recorder.start(meeting.id, by_user_id=None, by_name=None, layout=None, live=asked)
+        job = await world.database.read(jobs.by_key, RECORDING_AHEAD.name, recording_id)
+        assert (job is not None) == made
+        assert job is None or (job.node, job.meeting_id, job.priority) == (NODE, meeting.id, "low")
 
 
 async def test_it_goes_on_after_a_restart_and_not_after_a_stop(tmp_path: Path) -> None:
