@@ -36,6 +36,8 @@ def catalog(_place: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     (tmp_path / "echo-weights.bin").write_bytes(b"weights")
     monkeypatch.setenv("PARLEY_MODELS__CATALOGS", str(path))
     monkeypatch.setenv("PARLEY_AI__DEVICE", "cpu")
+    root = str(Path(__file__).resolve().parents[1])  # workers import the tests' tasks, wherever they are started
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))))
     return path
 
 
