@@ -187,7 +187,10 @@ class CaptionsTask:
     def __init__(self, model: LoadedModel) -> None:
         self._recogniser = self.recogniser(model)
         if "partial_s" in model.entry.options:
-            self._recogniser.partial_s = number_option(model.entry.options, "partial_s", 0, 0, 60) or None
+            try:
+                self._recogniser.partial_s = number_option(model.entry.options, "partial_s", 0, 0, 60) or None
+            except TaskError as error:
+                raise ValueError(f"{model.entry.name}: {error.message}") from None
         self._vad = graph(model, "vad", VAD_INPUTS, VAD_OUTPUTS)
         self._streams: Sessions[_Stream] = Sessions()
 
