@@ -59,7 +59,14 @@ def test_a_damaged_packet_is_silence_of_its_length_and_counted() -> None:
 
 @pytest.mark.parametrize(
     ("first", "rest", "length_s"),
-    [(0x00, b"", 0.01), (0x18, b"", 0.06), (0xF8, b"", 0.02), (0xF9, b"", 0.04), (0xFB, b"\x05", 0.1), (0x80, b"", 0.0025)],
+    [
+        (0x00, b"", 0.01),
+        (0x18, b"", 0.06),
+        (0xF8, b"", 0.02),
+        (0xF9, b"", 0.04),
+        (0xFB, b"\x05", 0.1),
+        (0x80, b"", 0.0025),
+    ],
 )
 def test_the_length_of_a_packet_is_in_its_first_bytes(first: int, rest: bytes, length_s: float) -> None:
     assert packet_length_s(bytes([first]) + rest) == pytest.approx(length_s)

@@ -67,9 +67,7 @@ def model(name: str) -> LoadedModel:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     sessions = {
-        file.role: onnxruntime.InferenceSession(
-            str(where / file.name), options, providers=["CPUExecutionProvider"]
-        )
+        file.role: onnxruntime.InferenceSession(str(where / file.name), options, providers=["CPUExecutionProvider"])
         for file in entry.files
         if file.is_graph
     }
@@ -96,9 +94,7 @@ def _installed(entry: CatalogEntry) -> Path:
         for file in entry.files:
             if file.source:
                 assert file.sha256 is not None
-                source = ModelSource(
-                    role=file.role, source=file.source, sha256=file.sha256, size_bytes=file.size_bytes
-                )
+                source = ModelSource(role=file.role, source=file.source, sha256=file.sha256, size_bytes=file.size_bytes)
                 shutil.copyfile(fetched(source), Path(made) / file.name)
         if entry.conversion is not None:
             module, function = entry.conversion.split(":")

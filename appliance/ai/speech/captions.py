@@ -154,9 +154,7 @@ class Captioner:
         return self._recogniser.transcribe(phrase.samples, self._language, expected)
 
     def _caption(self, kind: Literal["partial", "final", "withdrawn"], phrase: Phrase, heard: Transcript) -> Caption:
-        return Caption(
-            kind, self._number, phrase.start_s, phrase.end_s, heard.text, heard.language, heard.confidence
-        )
+        return Caption(kind, self._number, phrase.start_s, phrase.end_s, heard.text, heard.language, heard.confidence)
 
 
 @dataclass

@@ -38,7 +38,7 @@ class Band:
     spoof_below: float = SPOOF_BELOW
 
     def verdict(self, antispoof: float, liveness: float, face_px: float) -> str:
-        """"real", "spoof" or "unsure"."""
+        """ "real", "spoof" or "unsure"."""
         if face_px < MIN_FACE:
             return "unsure"
         mean = (antispoof + liveness) / 2

@@ -17,7 +17,8 @@ GLOBAL_TENSOR = b"ctorch._utils\n_rebuild_tensor_v2\n"
 def tensor_pickle(name: str = "w", offset: int = 0, shape: str = "(I2\nI3\nt", stride: str = "(I3\nI1\nt") -> bytes:
     """{name: tensor} in pickle's own words, as torch.save writes it."""
     storage = b"(Vstorage\nctorch\nFloatStorage\nV0\nVcpu\nI6\ntQ"
-    return b"(dV" + name.encode() + b"\n" + GLOBAL_TENSOR + b"(" + storage + f"I{offset}\n{shape}{stride}I00\nNtRs.".encode()  # fmt: skip
+    where = f"I{offset}\n{shape}{stride}I00\nN"
+    return b"(dV" + name.encode() + b"\n" + GLOBAL_TENSOR + b"(" + storage + where.encode() + b"tRs."
 
 
 def archive(path: Path, data: bytes, numbers: np.ndarray) -> Path:

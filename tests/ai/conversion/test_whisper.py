@@ -1,5 +1,6 @@
 """Whisper's graphs, made of weights of a tiny one, give what the formulas give. The real one is in test_bench."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 pytest.importorskip("onnx", reason="converting a model needs the package onnx")
 
 from appliance.ai.conversion import whisper
-from tests.ai.conversion.test_ctranslate2 import struct, tensor, text
+from tests.ai.conversion.test_ctranslate2 import tensor, text
 
 WIDTH, TOKENS, FRAMES = 64, 50, 8
 
@@ -64,7 +65,8 @@ def session(path: Path) -> onnxruntime.InferenceSession:
 def test_token_by_token_gives_what_all_at_once_gives(tmp_path: Path) -> None:
     whisper.convert_fp32(tiny(tmp_path), tmp_path)
     mel = np.random.default_rng(1).normal(0, 1, (1, 80, FRAMES)).astype(np.float32)
-    crosses = dict(zip(("cross_k_0", "cross_v_0"), session(tmp_path / "encoder.onnx").run(None, {"mel": mel}), strict=True))
+    names = ["cross_k_0", "cross_v_0"]
+    crosses = dict(zip(names, session(tmp_path / "encoder.onnx").run(names, {"mel": mel}), strict=True))
     assert crosses["cross_k_0"].shape == (1, 1, FRAMES // 2, 64)
     decoder = session(tmp_path / "decoder.onnx")
     empty = {f"past_{letter}_0": np.zeros((1, 1, 0, 64), np.float32) for letter in "kv"}
@@ -89,7 +91,8 @@ def test_eight_bits_leave_only_their_graphs_and_nearly_the_same_logits(tmp_path:
     whisper.convert_int8(sources, tmp_path / "small")
     assert sorted(path.name for path in (tmp_path / "small").iterdir()) == ["decoder.onnx", "encoder.onnx"]
     mel = np.random.default_rng(1).normal(0, 1, (1, 80, FRAMES)).astype(np.float32)
-    one, other = (session(tmp_path / name / "encoder.onnx").run(["cross_v_0"], {"mel": mel})[0] for name in ("whole", "small"))  # fmt: skip
+    encoders = [session(tmp_path / name / "encoder.onnx") for name in ("whole", "small")]
+    one, other = (encoder.run(["cross_v_0"], {"mel": mel})[0] for encoder in encoders)
     assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.99
 
 

@@ -15,7 +15,9 @@ from tests.support.ai_sounds import noise, opus_packets
 
 pytestmark = pytest.mark.slow
 
-BEST_OF_TIMES = "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness"
+BEST_OF_TIMES = (
+    "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness"
+)
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +25,13 @@ def task() -> MoonshineTask:
     return MoonshineTask(model("moonshine-tiny-en"))
 
 
-def live(task: MoonshineTask, samples: Samples, session: str, start_ms: int = 0, **options: Any) -> list[dict[str, Any]]:
+def live(task: MoonshineTask, samples: Samples, session: str, start_ms: int = 0) -> list[dict[str, Any]]:
     """Opus in pieces of 200 ms; each caption also says up to where had been sent."""
     packets = opus_packets(samples)
     captions = []
     for at in range(0, len(packets), 10):
         some = packets[at : at + 10]
-        asked = {"session": session, "at_ms": start_ms + at * 20, "packets": [len(packet) for packet in some], **options}
+        asked = {"session": session, "at_ms": start_ms + at * 20, "packets": [len(packet) for packet in some]}
         (answer,) = task.run([Request(asked, b"".join(some))])
         assert isinstance(answer, Result), answer
         captions += [{**caption, "sent_ms": start_ms + (at + 10) * 20} for caption in answer.values["captions"]]

@@ -5,7 +5,7 @@ import pytest
 
 from appliance.ai.measures import si_sdr_db, with_noise
 from appliance.ai.sound import RATE_HZ, decode_audio_untrusted, to_wav
-from appliance.ai.speech.denoise import DELAY, HOP, Denoising, DenoiseTask, denoise
+from appliance.ai.speech.denoise import DELAY, HOP, DenoiseTask, Denoising, denoise
 from appliance.inference.task import Request, Result, TaskError
 from tests.support.ai_models import model, recording, without
 from tests.support.ai_sounds import opus_packets

@@ -107,7 +107,8 @@ def test_an_hour_of_silence_is_forgotten() -> None:
 @pytest.mark.slow
 def test_the_task_finds_the_phrases_of_a_recording() -> None:
     task = VadTask(model("silero-vad"))
-    samples = np.concatenate([np.zeros(16_000, np.float32), recording("en_quick_brown_fox"), np.zeros(16_000, np.float32)])
+    silence = np.zeros(RATE_HZ, np.float32)
+    samples = np.concatenate([silence, recording("en_quick_brown_fox"), silence])
     good, bad, worse = task.run(
         [Request({}, to_wav(samples)), Request({}, b"RIFF"), Request({"threshold": 2}, to_wav(samples))]
     )

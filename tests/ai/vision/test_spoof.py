@@ -41,7 +41,8 @@ def with_bounds(**options: object) -> LoadedModel:
 
 def test_an_accusation_comes_with_the_picture() -> None:
     # No labelled attack is at hand: with these bounds the real face counts as one.
-    (answer,) = SpoofTask(with_bounds(real_from=1.1, spoof_below=1.05)).run([Request({}, data_file("astronaut").read_bytes())])
+    task = SpoofTask(with_bounds(real_from=1.1, spoof_below=1.05))
+    (answer,) = task.run([Request({}, data_file("astronaut").read_bytes())])
     assert answer.values["faces"][0]["verdict"] == "spoof"
     assert answer.payload.startswith(b"\xff\xd8\xff")
 
