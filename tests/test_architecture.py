@@ -44,6 +44,7 @@ DOES_IO: dict[str, str] = {
     "settings_file": "a file and the environment",
     "stopping": "signals",
     "tls": "certificate files and their dates",
+    "api.ai": "loading a model has a deadline",
     "api.application": "how long a request took; answers that outlive a cancelled task",
     "api.avatars": "pictures are decoded in a thread",
     "api.http1": "what a connection may take",

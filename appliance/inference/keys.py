@@ -36,13 +36,13 @@ def key_pair(folder: Path) -> KeyPair:
     path = folder / FILE
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "r", encoding="ascii", errors="replace") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            words = file.read(1024).split()
     except FileNotFoundError:
         return _draw(path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    with os.fdopen(descriptor, "r", encoding="ascii", errors="replace") as file:
-        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-        words = file.read(1024).split()
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(f"{path}: others may read it (mode {mode:o}), run: chmod 600 {path}")
     if len(words) != 2 or not all(_Z85_KEY.fullmatch(word) for word in words):
