@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"events", "meeting", "signaling", "webrtc", "job_records", "settings_file", "data_folder", "_dataplane"},
     {"store", "files", "auth", "observe", "hooks", "bus", "jobs", "sfu", "recorder", "inference", "tls", "stopping"},
     {"live", "chores", "file_chores", "reactions", "recordings", "plugin_samples", "plugin_storage",
-     "ai_parts"},
+     "ai", "ai_parts"},
     {"api"},
     {"app"},
     {"console", "model_console", "plugin_console"},
