@@ -110,12 +110,19 @@ def remove_models(settings: Settings, names: Sequence[str], show: Show) -> None:
         show(f"{entry.name}: {'removed' if models.remove(entry) else 'was not there'}")
 
 
-async def bench_models(settings: Settings, names: Sequence[str], show: Show) -> None:
-    """Load each model in a worker of its own and show how long that takes and what it needs."""
+def installed_models(settings: Settings, names: Sequence[str]) -> Sequence[CatalogEntry]:
+    """These models; without names all that are installed. SomeFailedError when there are none."""
     models = model_folder(settings)
     chosen = _chosen(models, names, every=True) if names else models.installed()
     if not chosen:
         raise SomeFailedError("no model is installed; run: parley models pull")
+    return chosen
+
+
+async def bench_models(settings: Settings, names: Sequence[str], show: Show) -> None:
+    """Load each model in a worker of its own and show how long that takes and what it needs."""
+    models = model_folder(settings)
+    chosen = installed_models(settings, names)
     show("| model | task | loaded in ms | memory MB | runs on |")
     show("|---|---|---:|---:|---|")
     failed = []

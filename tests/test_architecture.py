@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [
      "ai", "ai_parts"},
     {"api"},
     {"app"},
-    {"console", "model_console", "plugin_console"},
+    {"console", "model_bench", "model_console", "plugin_console"},
     {"__main__"},
 ]
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
@@ -37,6 +37,7 @@ DOES_IO: dict[str, str] = {
     "console": "a terminal",
     "data_folder": "files, the lock of the folder, the secret",
     "ids": "randomness",
+    "model_bench": "a clock, files for measurements",
     "model_console": "a terminal; models are loaded for a try",
     "plugin_console": "a terminal; plugins are started for a try",
     "plugin_samples": "a file to store, the time of day",
