@@ -17,11 +17,9 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.slow
 
 
-async def test_a_killed_worker_is_back_as_soon_as_it_can_start_and_nothing_is_lost(tmp_path: Path) -> None:
-    started_s = trio.current_time()
+async def test_a_killed_worker_is_started_again_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
     async with running(models_folder(tmp_path)) as inference:
         first = (await inference.infer("echo")).values["pid"]
-        start_s = trio.current_time() - started_s  # half a second, unless the machine has other work
         pids = []
 
         async def ask() -> None:
@@ -33,10 +31,13 @@ async def test_a_killed_worker_is_back_as_soon_as_it_can_start_and_nothing_is_lo
             await trio.sleep(0.15)
             began_s = trio.current_time()
             os.kill(first, signal.SIGKILL)
+            await until(lambda: inference.health().workers[0].restarts == 1)
+            await until(lambda: inference.health().workers[0].state == "starting")
+            # from here on it is up to the machine how soon an interpreter starts: half a second, ten where it is busy
+            assert trio.current_time() - began_s < 2.0
         assert len(pids) == 5
         reply = await inference.infer("echo")
         assert reply.values["pid"] != first
-        assert trio.current_time() - began_s < 1.0 + 2 * start_s
         health = inference.health()
         assert health.queue.repeated > 0
         assert health.workers[0].restarts == 1
