@@ -238,12 +238,12 @@ def _low_light(ask: _Asked) -> Iterator[Row]:
 
 
 def _upscale(ask: _Asked) -> Iterator[Row]:
-    true = ask.pixels("astronaut")
-    small = scaled(true, 256, 256, Image.Resampling.BICUBIC)
+    true = ask.pixels("astronaut")[40:296, 100:356]
+    small = scaled(true, 128, 128, Image.Resampling.BICUBIC)
     large = decode_picture_untrusted(ask({}, encode_picture(small, "png")).payload)
-    bicubic = scaled(small, 512, 512, Image.Resampling.BICUBIC)
-    yield "PSNR, 256 to 512 pixels", psnr_db(true, large), "dB"
-    yield "PSNR of bicubic interpolation", psnr_db(true, bicubic), "dB"
+    bicubic = scaled(small, 256, 256, Image.Resampling.BICUBIC)
+    yield "PSNR, 128 to 256 pixels", psnr_db(true, large), "dB"
+    yield "PSNR gained over bicubic interpolation", psnr_db(true, large) - psnr_db(true, bicubic), "dB"
     yield "sharpness, of the original's", 100 * sharpness(large) / sharpness(true), "%"
     yield "sharpness of bicubic interpolation", 100 * sharpness(bicubic) / sharpness(true), "%"
     yield "speed", ask.took_s * 1000, "ms"

@@ -30,7 +30,8 @@ PROMISES: dict[str, dict[str, tuple[float, float]]] = {
     "face-spoof": {"real faces called spoof, of 23": (0, 0), "real faces called real, of 23": (18, 23)},
     "clip-generated": {"photographs called generated, of 12": (0, 0)},
     "zero-dce": {"PSNR after": (11, 40)},
-    "esrgan-slim-x2": {"PSNR, 256 to 512 pixels": (29, 40)},
+    "esrgan-slim-x2": {"PSNR, 128 to 256 pixels": (25, 40)},
+    "rdn-psnr-x2": {"PSNR gained over bicubic interpolation": (1.5, 5)},
 }
 
 

@@ -84,8 +84,8 @@ def _installed(entry: CatalogEntry) -> Path:
     """A folder with all files of a model."""
     key = hashlib.sha256(repr(entry).encode())
     if entry.conversion is not None:
-        for file in sorted((ROOT / "appliance" / "ai" / "conversion").glob("*.py")):
-            key.update(file.read_bytes())
+        for name in (entry.conversion.split(":")[0].split(".")[-1], "graph_builder", "ctranslate2", "torch_archive"):
+            key.update((ROOT / "appliance" / "ai" / "conversion" / f"{name}.py").read_bytes())
     where = folder() / "models" / f"{entry.name}-{key.hexdigest()[:16]}"
     if where.exists():
         return where
