@@ -32,10 +32,12 @@ pytestmark = pytest.mark.slow
 def catalog(_place: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A catalog with one small model, whose weights lie beside it."""
     path = tmp_path / "catalog.toml"
-    path.write_text(entry_text("echo", "Echo", default=True))
+    path.write_text(entry_text("echo", "Echo", default=True) + "\n" + entry_text("broken", "Unmakeable"))
     (tmp_path / "echo-weights.bin").write_bytes(b"weights")
     monkeypatch.setenv("PARLEY_MODELS__CATALOGS", str(path))
     monkeypatch.setenv("PARLEY_AI__DEVICE", "cpu")
+    root = str(Path(__file__).resolve().parents[1])  # workers import the tests' tasks, wherever they are started
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))))
     return path
 
 
@@ -91,7 +93,7 @@ def test_another_machines_folder_serves(
     assert Path("other/models/echo@1/weights.bin").read_bytes() == b"weights"
 
 
-def test_loading_is_timed(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_loading_is_timed(catalog: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "bench"]) == 1
     assert "no model is installed" in capsys.readouterr().err
     assert main(["models", "pull", "echo"]) == 0
@@ -99,6 +101,13 @@ def test_loading_is_timed(catalog: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert main(["models", "bench"]) == 0
     row = capsys.readouterr().out.splitlines()[-1]
     assert re.fullmatch(r"\| echo \| echo \| \d+ \| \d+ \|  \|", row), row
+    (tmp_path / "broken-weights.bin").write_bytes(b"weights")
+    assert main(["models", "pull", "broken"]) == 0
+    assert main(["models", "bench"]) == 1
+    captured = capsys.readouterr()
+    assert "| broken | broken | broken cannot be loaded: ValueError: the tokenizer has no end | | |" in captured.out
+    assert "| echo | echo | " in captured.out
+    assert captured.err.endswith("parley: not loaded: broken\n")
 
 
 def test_the_key_stays(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:

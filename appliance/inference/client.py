@@ -336,6 +336,9 @@ class Inference:
                     message.batch,
                 )
             waiter.wake()
+
+    def link_heard(self, link: Link) -> None:
+        """See `link.Owner`."""
         self._send_out()
 
     # ------------------------------------------------------------------------------------------------------------------

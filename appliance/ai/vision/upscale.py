@@ -1,4 +1,4 @@
-"""Twice the pixels in each direction: a small ESRGAN. Pure.
+"""Twice the pixels in each direction, by whichever network the catalog names. Pure.
 
 Owns the tiles: the graph's memory grows with the picture, so a large one is done in parts that overlap by what the
 network sees around a pixel, and no seam shows.
@@ -12,6 +12,7 @@ from typing import ClassVar, cast
 import numpy as np
 
 from appliance.ai.graphs import graph, run_one
+from appliance.ai.options import number_option
 from appliance.ai.pictures import Pixels, encode_picture
 from appliance.ai.tasks import one_by_one
 from appliance.ai.vision.low_light import output_option
@@ -26,8 +27,9 @@ MAX_PIXELS = 2_100_000
 """1920 × 1080 with a margin: 6 s on one core of a CPU. More pixels have no need of it."""
 
 
-def doubled(session: Session, pixels: Pixels, tile: int = TILE) -> Pixels:
-    """The picture, of twice the width and height."""
+def doubled(session: Session, pixels: Pixels, tile: int = TILE, white: float = 255.0) -> Pixels:
+    """The picture, of twice the width and height. ``white`` is what the graph takes for the brightest."""
+    scale = np.float32(white / 255)
     height, width = pixels.shape[:2]
     large = np.empty((height * SCALE, width * SCALE, 3), np.uint8)
     for top in range(0, height, tile):
@@ -35,24 +37,32 @@ def doubled(session: Session, pixels: Pixels, tile: int = TILE) -> Pixels:
             bottom, right = min(top + tile, height), min(left + tile, width)
             above, before = min(MARGIN, top), min(MARGIN, left)
             part = pixels[top - above : bottom + MARGIN, left - before : right + MARGIN]
-            made = run_one(session, "sr_nhwc", LR_nhwc=part[None].astype(np.float32))[0]
+            made = run_one(session, "sr_nhwc", LR_nhwc=part[None].astype(np.float32) * scale)[0]
             kept = made[above * SCALE :, before * SCALE :][: (bottom - top) * SCALE, : (right - left) * SCALE]
-            made_8bit = np.clip(kept, 0, 255).round().astype(np.uint8)
+            made_8bit = np.clip(kept / scale, 0, 255).round().astype(np.uint8)
             large[top * SCALE : bottom * SCALE, left * SCALE : right * SCALE] = made_8bit
     return cast(Pixels, large)
 
 
 class UpscaleTask:
-    """Task ``upscale``. Role ``model``: ``LR_nhwc`` (N, H, W, 3), 0 to 255, to ``sr_nhwc`` (N, 2 H, 2 W, 3).
+    """Task ``upscale``. Role ``model``: ``LR_nhwc`` (N, H, W, 3) to ``sr_nhwc`` (N, 2 H, 2 W, 3).
 
     Payload: as `seen` says, up to `MAX_PIXELS`. Options: ``output``: jpeg, png, webp (as it came). Values: ``width``,
     ``height`` of the new picture. Payload: it.
+
+    Of the entry's options: ``white`` (255), what the graph takes for the brightest; ``max_pixels``, for a slow network.
     """
 
     name: ClassVar[str] = "upscale"
 
     def __init__(self, model: LoadedModel) -> None:
         self._session = graph(model, "model", ("LR_nhwc",), ("sr_nhwc",))
+        options = model.entry.options
+        try:
+            self._white = number_option(options, "white", 255, 1, 255)
+            self._max_pixels = int(number_option(options, "max_pixels", MAX_PIXELS, 1000, MAX_PIXELS))
+        except TaskError as error:
+            raise ValueError(f"{model.entry.name}: {error.message}") from None
         self._seen = Seen()
 
     def run(self, requests: Sequence[Request]) -> Sequence[Result | TaskError]:
@@ -65,6 +75,6 @@ class UpscaleTask:
 
     def _answer(self, request: Request) -> Result:
         output = output_option(request)
-        pixels = self._seen.picture(request, MAX_PIXELS)
-        large = doubled(self._session, pixels)
+        pixels = self._seen.picture(request, self._max_pixels)
+        large = doubled(self._session, pixels, white=self._white)
         return Result({"width": large.shape[1], "height": large.shape[0]}, encode_picture(large, output))
