@@ -59,13 +59,13 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
 
 
-def fit(points: Points, share: float) -> Curve:
+def fit(points: Points, share: float, window_us: int = WINDOW_US) -> Curve:
     """The curve that runs through the ``share`` quantile of the readings, `CENTRE` or `FLOOR`.
 
-    ``points`` is not empty. It bends once a minute, never faster than `MOST_SLEW`.
+    ``points`` is not empty. It bends once in a window, never faster than `MOST_SLEW`.
     """
     first, last = points[0][0], points[-1][0]
-    windows = _windows(points)
+    windows = _windows(points, window_us)
     slope = 0.0
     if last - first >= _SHORTEST_SLOPE_US:
         slope = _slope([(sum(x for x, _ in w) / len(w), quantile([y for _, y in w], share)) for w in windows])
@@ -76,10 +76,10 @@ def fit(points: Points, share: float) -> Curve:
     return Curve(xs, _slewed(xs, ys), slope)
 
 
-def _windows(points: Points) -> list[Points]:
-    """The points in equal parts of about `WINDOW_US`; parts without any are left out."""
+def _windows(points: Points, window_us: int) -> list[Points]:
+    """The points in equal parts of about ``window_us``; parts without any are left out."""
     first, last = points[0][0], points[-1][0]
-    count = max(1, round((last - first) / WINDOW_US))
+    count = max(1, round((last - first) / window_us))
     length = (last - first) / count or 1.0
     windows: list[list[tuple[int, int]]] = [[] for _ in range(count)]
     for point in points:

@@ -4,6 +4,12 @@ Owns the way from an RTP timestamp to a time: RTP → the sender's NTP clock by 
 quickest packets. Both tracks of a participant take the second step together, so that lips and voice stay as they were
 recorded, whatever the network did to either. A stream without reports is placed by its own quickest packets.
 
+Reports are not believed blindly. libwebrtc takes the moment at which a sound's packet leaves for that of its first
+sample (RtpRtcp's OnSendingRtpFrame, without a capture time): a busy machine reports its voice up to 0.2 s late. And
+its TimestampAligner keeps what the first picture was late by as a bias for good: pictures reported as much too early.
+Both show in what arrives: reports travel the same way, so that their own delay tells when a frame was sent. No frame
+was sent before it was made, and none of a live camera's waits for a tenth of a second each time.
+
 It is used afterwards, with the whole journal known: what a report says holds for the frames before it as well, and
 nothing needs to be corrected in passing. `Readings` takes a journal in, record by record; `align` makes clocks of all.
 
@@ -20,9 +26,10 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import nsmallest
+from typing import NamedTuple
 
-from appliance.recorder.drift import CENTRE, FLOOR, MOST_DRIFT, Curve, fit, quantile
-from appliance.recorder.journal import Kind, Record
+from appliance.recorder.drift import CENTRE, FLOOR, MOST_DRIFT, WINDOW_US, Curve, fit, quantile
+from appliance.recorder.journal import Codec, Kind, Record
 
 # One reading a second of how late the quickest packet was: 14,400 for four hours.
 _BIN_US = 1_000_000
@@ -45,7 +52,29 @@ _EARLIEST_US = 10_000_000
 _LATEST_US = 1_000_000
 # Readings by which two clocks are compared where they meet.
 _COMPARED = 20
+# What arrives says within seconds that samples were lost: a microphone on a busy machine loses 10 ms a second.
+_CORRECTED_WINDOW_US = 5_000_000
+# Four reports of sound.
+_REPORTS_WINDOW_US = 20_000_000
+# A path that changed is not taken for the one before it, and twelve reports are within it.
+_DELAY_WINDOW_US = 30_000_000
+# Sound is sent when the last sample of its packet is there, and browsers' packets are this long.
+_SOUND_PACKET_US = 20_000
+# The quickest frames take longer than this only when they are reported too early; then they took what is usual.
+_MISREAD_US = 100_000
+_USUAL_US = 20_000
 _NTP_UNIX_S = 2_208_988_800
+
+
+class _Report(NamedTuple):
+    """What a sender report says, and when."""
+
+    x: int
+    """RTP in µs."""
+    ahead_us: int
+    """NTP − RTP."""
+    delay_us: int
+    """Arrival − NTP: the way here, and how far the server's clock is ahead."""
 
 
 @dataclass(slots=True)
@@ -55,8 +84,9 @@ class _Stretch:
     from_x: int
     floor: list[tuple[int, int]] = field(default_factory=list)
     """(RTP in µs, arrival − RTP) of the quickest frame of each second."""
-    reports: list[tuple[int, int]] = field(default_factory=list)
-    """(RTP in µs, NTP − RTP)."""
+    reports: list[_Report] = field(default_factory=list)
+    packet_us: int = 0
+    """How long a frame must be collected before it can be sent."""
     last_x: int = 0
     last_lateness: int = 0
     _bin: int | None = None
@@ -85,6 +115,7 @@ class _Stream:
 
     def __init__(self) -> None:
         self.stretches: list[_Stretch] = []
+        self.packet_us = 0
         self._late: _Stretch | None = None
         self._late_since_us = 0
 
@@ -105,11 +136,11 @@ class _Stream:
         else:
             current.add(x, lateness, arrival_us)
 
-    def report(self, x: int, ahead_us: int) -> None:
+    def report(self, report: _Report) -> None:
         if not self.stretches:
-            self.stretches.append(_Stretch(x, last_x=x))
+            self.stretches.append(_Stretch(report.x, last_x=report.x))
         late = self._late
-        (late if late is not None and x >= late.from_x else self.stretches[-1]).reports.append((x, ahead_us))
+        (late if late is not None and report.x >= late.from_x else self.stretches[-1]).reports.append(report)
 
     def finish(self) -> list[_Stretch]:
         """The stretches, joined and parted by what the reports say."""
@@ -122,7 +153,10 @@ class _Stream:
                 parted[-1].take_in(stretch)
             else:
                 parted.append(stretch)
-        return [part for stretch in parted for part in _part_by_reports(stretch)]
+        cut = [part for stretch in parted for part in _part_by_reports(stretch)]
+        for part in cut:
+            part.packet_us = self.packet_us
+        return cut
 
     def _frame_after_late_one(self, current: _Stretch, late: _Stretch, x: int, lateness: int, arrival_us: int) -> None:
         if x < late.from_x:
@@ -156,11 +190,13 @@ class Readings:
         x = record.rtp * 1_000_000 // record.clock_rate
         stream = self._streams.setdefault((record.layer, record.generation), _Stream())
         if record.kind == Kind.FRAME:
+            stream.packet_us = _SOUND_PACKET_US if record.codec == Codec.OPUS else 0
             stream.frame(x, record.at_us)
         elif len(record.payload) == 8:
             ntp = int.from_bytes(record.payload, "little")
             if ntp:  # RFC 3550 §6.4.1: zero when the sender has no clock
-                stream.report(x, ((ntp >> 32) - _NTP_UNIX_S) * 1_000_000 + ((ntp & 0xFFFFFFFF) * 1_000_000 >> 32) - x)
+                ntp_us = ((ntp >> 32) - _NTP_UNIX_S) * 1_000_000 + ((ntp & 0xFFFFFFFF) * 1_000_000 >> 32)
+                stream.report(_Report(x, ntp_us - x, record.at_us - ntp_us))
 
     def streams(self) -> dict[tuple[int, int], list[_Stretch]]:
         """By (layer, generation); for `align`."""
@@ -199,8 +235,19 @@ class TrackClock:
 class _SenderClock:
     """The NTP clock of one participant, or one of several that it seems to have."""
 
-    points: list[tuple[int, int]]
-    """(NTP in µs, server − NTP) of the quickest frames."""
+    points: list[tuple[int, int]] = field(default_factory=list)
+    """(NTP in µs, server − NTP) of the quickest frames, as reported."""
+    delays: list[tuple[int, int]] = field(default_factory=list)
+    """(NTP in µs, server − NTP) of the reports themselves, in order."""
+    corrected: list[tuple[int, int]] = field(default_factory=list)
+    """``points`` where the frames can have been."""
+
+    def delay(self, ntp_us: float) -> float:
+        """Server − NTP of the quickest report of that minute, the nearest one where there is none: a lower bound."""
+        after = bisect_right(self.delays, (ntp_us - _DELAY_WINDOW_US, 0))
+        until = bisect_right(self.delays, (ntp_us + _DELAY_WINDOW_US, 0))
+        near = self.delays[min(after, len(self.delays) - 1) : max(until, after + 1)]
+        return min(delay for _, delay in near)
 
     def is_also(self, points: list[tuple[int, int]]) -> bool:
         """Whether those readings, in order, may be of this clock."""
@@ -226,38 +273,67 @@ def align(readings: Mapping[str, Readings], owners: Mapping[str, str]) -> dict[s
 
 def _align_participant(clocks: dict[str, TrackClock], found: Iterable[tuple[str, tuple[int, int], _Stretch]]) -> None:
     senders: list[_SenderClock] = []
+    reported: list[tuple[str, tuple[int, int], _Stretch, _SenderClock]] = []
     placed: list[tuple[str, tuple[int, int], int, Curve, _SenderClock | None]] = []
     for name, key, stretch in found:
         if not stretch.floor:  # reports only
             continue
-        reported = _believable(stretch)
-        if reported is None:
+        curve = _believable(stretch)
+        if curve is None:
             placed.append((name, key, stretch.from_x, fit(sorted(stretch.floor), FLOOR), None))
             continue
-        curve, points = reported
+        points = _points(stretch, curve)
         sender = next((sender for sender in senders if sender.is_also(points)), None)
         if sender is None:
-            sender = _SenderClock([])
+            sender = _SenderClock()
             senders.append(sender)
         sender.points += points
-        placed.append((name, key, stretch.from_x, curve, sender))
-    offsets = {id(sender): fit(_quickest(sender.points), FLOOR) for sender in senders}
-    for name, key, from_x, curve, sender in placed:
+        sender.delays += ((report.x + report.ahead_us, report.delay_us) for report in stretch.reports)
+        reported.append((name, key, stretch, sender))
+    for sender in senders:
+        sender.delays.sort()
+    for name, key, stretch, sender in reported:
+        corrected = _corrected(stretch, sender)
+        sender.corrected += _points(stretch, corrected)
+        placed.append((name, key, stretch.from_x, corrected, sender))
+    offsets = {id(sender): fit(_quickest(sender.corrected), FLOOR) for sender in senders}
+    for name, key, from_x, curve, sender in sorted(placed, key=lambda one: one[2]):
         clocks[name].add(key, from_x, curve, None if sender is None else offsets[id(sender)])
 
 
-def _believable(stretch: _Stretch) -> tuple[Curve, list[tuple[int, int]]] | None:
-    """The sender's clock over RTP by the reports, and its quickest frames on that clock; None when arrival says no."""
+def _points(stretch: _Stretch, curve: Curve) -> list[tuple[int, int]]:
+    """The quickest frames on the sender's clock, as `_SenderClock.points`."""
+    return sorted((round(x + ahead), round(y - ahead)) for x, y in stretch.floor for ahead in (curve.at(x),))
+
+
+def _corrected(stretch: _Stretch, sender: _SenderClock) -> Curve:
+    """The sender's clock over RTP, moved from what the reports say to where the frames can have been made."""
+    curve = _by_reports(stretch, _REPORTS_WINDOW_US)
+    late = [(x, y - ahead - sender.delay(x + ahead)) for x, y in sorted(stretch.floor) for ahead in (curve.at(x),)]
+    usual = quantile([lateness for _, lateness in late], FLOOR)
+    shift = usual - _USUAL_US if usual > _MISREAD_US else 0
+    readings = [
+        (x, round(curve.at(x) + shift + min(lateness - shift - stretch.packet_us, 0))) for x, lateness in late
+    ]
+    return fit(readings, CENTRE, _CORRECTED_WINDOW_US)
+
+
+def _by_reports(stretch: _Stretch, window_us: int = WINDOW_US) -> Curve:
+    return fit([(report.x, report.ahead_us) for report in sorted(stretch.reports)], CENTRE, window_us)
+
+
+def _believable(stretch: _Stretch) -> Curve | None:
+    """The sender's clock over RTP by the reports; None when arrival says no."""
     if not stretch.reports:
         return None
-    curve = fit(sorted(stretch.reports), CENTRE)
-    points = sorted((round(x + ahead), round(y - ahead)) for x, y in stretch.floor for ahead in (curve.at(x),))
+    curve = _by_reports(stretch)
+    points = _points(stretch, curve)
     minutes: dict[int, list[int]] = {}
     for x, y in points:
         minutes.setdefault(x // 60_000_000, []).append(y)
     levels = [quantile(ys, FLOOR) for ys in minutes.values()]
     drift = MOST_DRIFT * (points[-1][0] - points[0][0])
-    return None if max(levels) - min(levels) > _MOST_WANDER_US + drift else (curve, points)
+    return None if max(levels) - min(levels) > _MOST_WANDER_US + drift else curve
 
 
 def _quickest(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -270,8 +346,8 @@ def _quickest(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return sorted(seconds.values())
 
 
-def _agree(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    return abs(one[1] - other[1]) <= _REPORT_STEP_US + MOST_DRIFT * abs(one[0] - other[0])
+def _agree(one: _Report, other: _Report) -> bool:
+    return abs(one.ahead_us - other.ahead_us) <= _REPORT_STEP_US + MOST_DRIFT * abs(one.x - other.x)
 
 
 def _reports_run_on(one: _Stretch, other: _Stretch) -> bool:
@@ -281,7 +357,7 @@ def _reports_run_on(one: _Stretch, other: _Stretch) -> bool:
 def _part_by_reports(stretch: _Stretch) -> list[_Stretch]:
     """One stretch for each setting of the sender's clock; single reports that agree with no neighbour are dropped."""
     reports = sorted(stretch.reports)
-    parts: list[list[tuple[int, int]]] = []
+    parts: list[list[_Report]] = []
     for n, report in enumerate(reports):
         if parts and _agree(parts[-1][-1], report):
             parts[-1].append(report)
@@ -294,7 +370,7 @@ def _part_by_reports(stretch: _Stretch) -> list[_Stretch]:
     if len(parts) < 2:
         stretch.reports = parts[0] if parts else []
         return [stretch]
-    starts = [stretch.from_x, *(part[0][0] for part in parts[1:])]
+    starts = [stretch.from_x, *(part[0].x for part in parts[1:])]
     cut = [_Stretch(start, reports=part) for start, part in zip(starts, parts, strict=True)]
     for x, y in stretch.floor:
         cut[max(bisect_right(starts, x) - 1, 0)].floor.append((x, y))

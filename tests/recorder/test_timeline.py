@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import msgspec
 import pytest
 
-from appliance.recorder.journal import Kind, Record
+from appliance.recorder.journal import Codec, Kind, Record
 from appliance.recorder.timeline import Readings, TrackClock, align
 
 START_US = 1_700_000_000_000_000
@@ -37,6 +38,9 @@ class Sender:
     ntp_set: tuple[float, float] = (1e9, 0.0)
     """When, and by how many seconds."""
     generation: int = 0
+    codec: Codec = Codec.VP8
+    misreported: Callable[[float], float] = lambda at_s: 0.0
+    """Seconds by which the RTP clock in a report is behind, that is by which its frames seem late."""
 
     def __post_init__(self) -> None:
         self._chance = random.Random(self.seed)
@@ -57,7 +61,7 @@ class Sender:
         return arrival, self._record(Kind.FRAME, arrival, self._rtp(at_s))
 
     def report(self, at_s: float) -> tuple[float, Record]:
-        sloppy = at_s + self._chance.gauss(0, 0.002)
+        sloppy = at_s + self._chance.gauss(0, 0.002) - self.misreported(at_s)
         ntp = round(self._ntp_s(at_s) * 2**32) + (NTP_UNIX_S << 32)
         arrival = at_s + self.delay(at_s)
         return arrival, self._record(Kind.CLOCK, arrival, self._rtp(sloppy), ntp.to_bytes(8, "little"))
@@ -65,6 +69,7 @@ class Sender:
     def _record(self, kind: Kind, arrival_s: float, rtp: int, payload: bytes = b"") -> Record:
         return Record(
             kind=kind,
+            codec=self.codec,
             generation=self.generation,
             at_us=START_US + round(arrival_s * 1e6),
             rtp=rtp,
@@ -244,3 +249,51 @@ def test_nonsense_is_placed_where_it_arrived() -> None:
     assert all(-10_000_000 < clock.at_us(record) - record.at_us < 1_000_000 for record in records)
     assert clock.at_us(Record(kind=Kind.FRAME, layer=2, at_us=7, rtp=1, clock_rate=48_000)) == 7
     assert clock.at_us(Record(kind=Kind.FRAME, at_us=7, rtp=1, clock_rate=0)) == 7
+
+
+def _busy(at_s: float) -> float:
+    """What a busy machine's reports of sound are late by: one-sided, and different each time."""
+    return 0.02 + 0.15 * ((at_s * 0.618) % 1)
+
+
+@pytest.mark.parametrize("until_s", [10, 90])
+def test_a_busy_machine_that_reports_its_voice_late_keeps_its_lips(until_s: int) -> None:
+    """As libwebrtc does: the moment at which a packet leaves stands for that of its first sample."""
+    voice = Sender(rate=48_000, codec=Codec.OPUS, misreported=_busy, delay=lambda _: 0.045, jitter_s=0.01)
+    audio = voice.send(_each(0.02, until_s), until_s=until_s)
+    camera = Sender(seed=2, jitter_s=0.03, delay=lambda _: 0.030)
+    video = camera.send(_each(1 / 30, until_s), until_s=until_s)
+    clocks = _clocks(audio=_reports_alone(audio), video=_reports_alone(video))
+    heard, seen = _errors(clocks["audio"], audio), _errors(clocks["video"], video)
+    assert _apart(heard, seen) < 15
+
+
+def test_pictures_that_are_reported_too_early_all_along_are_put_back() -> None:
+    """libwebrtc's TimestampAligner, after a first picture that was late by 170 ms."""
+    audio = Sender(rate=48_000, codec=Codec.OPUS, delay=lambda _: 0.025, jitter_s=0.01)
+    camera = Sender(seed=2, jitter_s=0.02, misreported=lambda _: -0.170)
+    heard_sent, seen_sent = audio.send(_each(0.02, 30), until_s=30), camera.send(_each(1 / 30, 30), until_s=30)
+    clocks = _clocks(audio=heard_sent, video=seen_sent)
+    heard, seen = _errors(clocks["audio"], heard_sent), _errors(clocks["video"], seen_sent)
+    assert _apart(heard, seen) < 45  # what a camera usually takes is not known better
+
+
+def test_samples_that_a_busy_machine_loses_are_followed_within_seconds() -> None:
+    """Each second the microphone's clock stands still for 4 ms; pictures go on."""
+    lost = [(n + 0.5, n + 0.504) for n in range(60)]
+    voice = Sender(rate=48_000, codec=Codec.OPUS, stood_still=lost, jitter_s=0.005, delay=lambda _: 0.045)
+    audio = voice.send(_each(0.02, 60), until_s=60)
+    camera = Sender(seed=2)
+    video = camera.send(_each(1 / 30, 60), until_s=60)
+    clocks = _clocks(audio=_reports_alone(audio), video=video)
+    assert _apart(_errors(clocks["audio"], audio), _errors(clocks["video"], video)) < 40
+
+
+def _reports_alone(sent: list[tuple[float, Record]]) -> list[tuple[float, Record]]:
+    """Reports take the network's 25 ms; only the frames are collected and encoded before."""
+    return [
+        (at_s, msgspec.structs.replace(record, at_us=START_US + DELAY_US + round(at_s * 1e6)))
+        if record.kind == Kind.CLOCK
+        else (at_s, record)
+        for at_s, record in sent
+    ]

@@ -1,5 +1,6 @@
 // Replaces the camera and the microphone by ones that flash white and beep at the same moment, once a second for a
 // fifth of it: what a recording shows must lie as close together as it was. `window.beepFlash = {rgb, hz}` before.
+// A busy machine draws a flash late: `window.beepFlashLate` has by how many seconds, of each.
 (() => {
   const FPS = 30, ON_S = 0.2;
   navigator.mediaDevices.getUserMedia = async (wanted) => {
@@ -26,9 +27,12 @@
       const pen = canvas.getContext('2d');
       const generator = new MediaStreamTrackGenerator({kind: 'video'});
       const writer = generator.writable.getWriter();
-      let number = 0;
+      const late = (window.beepFlashLate = []);
+      let number = 0, was = true;
       setInterval(() => {
-        const on = context.currentTime % 1 < ON_S;
+        const since = context.currentTime % 1, on = since < ON_S;
+        if (on && !was) late.push(since);
+        was = on;
         pen.fillStyle = on ? 'white' : `rgb(${rgb})`;
         pen.fillRect(0, 0, 320, 180);
         pen.fillStyle = 'black';  // something moves, so that a still picture is told from a live one
