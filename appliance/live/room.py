@@ -17,6 +17,7 @@ from appliance.events.catalogue import AnyEvent, MeetingEnded, MeetingUserJoined
 from appliance.events.envelope import envelop
 from appliance.ids import new_id
 from appliance.live.audience import Audience
+from appliance.live.captions import RoomCaptions
 from appliance.live.commands import Command
 from appliance.live.media import MediaRoom
 from appliance.live.quality import QualityBoard
@@ -94,6 +95,7 @@ class Room:
         self._chat: deque[StoredMessage] = deque(maxlen=CHAT_SHOWN)
         self._unsettled: set[Session] = set()
         self.recording: RoomRecording | None = None
+        self.captions = RoomCaptions(None)
 
     # --- coming ------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from appliance.signaling.messages import (
     Answer,
     AnyClientMessage,
     Candidate,
+    Captions,
     Chat,
     EndMeeting,
     History,
@@ -39,6 +40,7 @@ from appliance.signaling.messages import (
     Reaction,
     RecordingConsent,
     Resume,
+    SetCaptions,
     SetRole,
     Subscribe,
 )
@@ -110,6 +112,11 @@ async def obey(room: Room, session: Session, message: AnyClientMessage) -> None:
             if room.recording is not None:
                 room.recording.agree(me, accepted)
                 room.tap()
+        case SetCaptions(on=on, language=language):
+            actor = meeting.actor(me)
+            permissions.check(actor.role, "caption")
+            room.captions.switch(on, language, now_ms=room.wall_ms(), by_name=meeting.get(me).name)
+            room.audience.tell_all(Captions(**msgspec.structs.asdict(room.captions.shown())))
         case EndMeeting():
             room.apply(meeting.end(meeting.actor(me)))
             room.store_end("ended")
