@@ -201,6 +201,14 @@ class AiSettings(Section, frozen=True):
     triton_url: str = ""
 
 
+class CaptionsSettings(Section, frozen=True):
+    """Live captions, which hosts switch on, and the transcripts that come of them."""
+
+    enabled: bool = True
+    language: Annotated[str, Meta(pattern=r"^(auto|[a-z]{2,3})$")] = "auto"
+    transcript: bool = True
+
+
 class ModelsSettings(Section, frozen=True):
     """Where models lie, and which there are."""
 
@@ -291,6 +299,7 @@ class Settings(Section, frozen=True):
     jobs: JobsSettings = JobsSettings()
     recording: RecordingSettings = RecordingSettings()
     ai: AiSettings = AiSettings()
+    captions: CaptionsSettings = CaptionsSettings()
     models: ModelsSettings = ModelsSettings()
     media_files: MediaFilesSettings = MediaFilesSettings()
     limits: LimitsSettings = LimitsSettings()

@@ -16,6 +16,7 @@ import msgspec
 import trio
 
 from appliance.errors import UserError
+from appliance.live.commands import LookAtCaptions, SayCaption
 from appliance.live.session import Session
 from appliance.live.voice import Line, Voice
 from appliance.meeting.participant import Participant, Track
@@ -198,6 +199,15 @@ class RoomCaptions:
             self._keep(msgspec.structs.replace(caption, final=True))
         self._open.clear()
         self._end_voices()
+
+    def statistics(self) -> dict[str, int]:
+        """Numbers of this room."""
+        return {
+            "on": int(self.on),
+            "voices": len(self._voices),
+            "finals": self.finals,
+            "partials_left_out": self.partials_left_out,
+        }
 
     # ---------------------------------------------------------------------------------------------------------------
 

@@ -74,7 +74,7 @@ class SpeechFeed:
         self._next_rtp: int | None = None
         """Nothing before this is sent any more."""
         self._came_us = 0
-        self._heard_us = 0
+        self._heard_us = -(2**62)
         self._cut = False
         """The track was muted, or its clock began anew: what is to come is another stream."""
         self.mid_phrase = False

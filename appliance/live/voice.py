@@ -122,7 +122,6 @@ class Voice:
                 with trio.move_on_at(next_at):
                     await self._ending.wait()
                 ending = self._ending.is_set() or self._tap.ended  # before the take: what came until then is in it
-                self._feed.take(self._tap.take())
                 await self._steps(ending)
                 if ending:
                     return
@@ -133,6 +132,7 @@ class Voice:
 
     async def _steps(self, ending: bool) -> None:
         while True:
+            self._feed.take(self._tap.take())  # also what came while the last one was answered
             step = self._feed.step(self._clock_us(), speaking=self.speaking, ending=ending)
             if self._feed.shed_s > self._shed_s:
                 self._shed_s = self._feed.shed_s
