@@ -32,6 +32,7 @@ from urllib.parse import urlsplit
 import structlog
 import trio
 
+from appliance.ai_parts import make_inference
 from appliance.api.application import make_application
 from appliance.api.server import serve_http
 from appliance.api.services import Services, make_services
@@ -206,6 +207,8 @@ async def _open_parts(
             recorder.meetings = live
             beside.start_soon(follow_revoked, bus, live.revoke_user)
             beside.start_soon(follow_plugins, plugins, database, _now_ms)
+            inference = make_inference(settings, metrics.inference_meter())
+            beside.start_soon(inference.serve)
             administrators = await database.read(users.count_active_admins)
             services = make_services(
                 version=version,
@@ -218,6 +221,7 @@ async def _open_parts(
                 staging=staging,
                 metrics=metrics,
                 plugins=plugins,
+                inference=inference,
                 setup_token=None if administrators else new_token(),
                 now_ms=_now_ms,
             )
@@ -228,6 +232,7 @@ async def _open_parts(
             metrics.meetings(live.statistics)
             metrics.recordings(recorder.statistics)
             metrics.plugins(plugins.statistics)
+            metrics.inference(inference.statistics)
             metrics.gauge("active_users", "Different people in meetings now, guests too.", partial(_active_users, live))
             metrics.gauge("tasks", "Tasks of the server.", lambda: trio.lowlevel.current_statistics().tasks_living)
             metrics.events(telling.statistics)

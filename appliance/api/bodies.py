@@ -256,3 +256,10 @@ class JobsQuery(Body, frozen=True, kw_only=True):
     type: Text | None = None
     limit: PageLimit = DEFAULT_LIMIT
     cursor: TokenText | None = None
+
+
+class AiSetupBody(Body, frozen=True, kw_only=True):
+    action: Literal["load", "unload", "pin", "unpin"]
+    """``load``: into memory, anew if it is there. ``pin``: load it and keep it, over restarts too."""
+    model: Text
+    """Its name, as `GET /models` lists it."""

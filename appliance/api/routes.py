@@ -13,6 +13,7 @@ import msgspec
 
 from appliance.api import (
     admin,
+    ai,
     audit_log,
     auth,
     avatars,
@@ -38,6 +39,7 @@ from appliance.api import (
     users,
 )
 from appliance.api import admin_shapes as a
+from appliance.api import ai_shapes as i
 from appliance.api import bodies as b
 from appliance.api import media_shapes as m
 from appliance.api import notification_shapes as n
@@ -45,6 +47,7 @@ from appliance.api import recording_shapes as r
 from appliance.api import shapes as s
 from appliance.api.limits import LimitName
 from appliance.api.pages import Page
+from appliance.inference.health import ModelHealth
 from appliance.signaling.messages import ChatMessage
 
 Access = Literal["public", "optional", "user", "admin", "token"]
@@ -253,6 +256,12 @@ ROUTES: tuple[Route, ...] = (
     _route("GET /media/{media_id}", media_files.show, "user", "api", None, query=m.MediaQuery),
     _route("DELETE /media/{media_id}", media_files.delete, "user", "api", s.Nothing, body=b.Empty),
     _route("GET /media/{media_id}/thumbnail", media_files.thumbnail, "user", "api", None),
+
+    _route("GET /models", ai.list_models, "user", "api", Page[i.ModelView]),
+    _route("GET /ai/info", ai.info, "user", "api", i.AiInfo),
+    _route("GET /ai/health", ai.health, "user", "api", i.AiHealth),
+    _route("POST /ai/setup", ai.setup, "admin", "api", ModelHealth, body=b.AiSetupBody),
+    _route("GET /admin/models", ai.list_for_admin, "admin", "api", i.AdminModels),
 
     *_streams("!"),
     *_streams(""),
