@@ -52,6 +52,7 @@ from appliance.jobs.registry import Registry
 from appliance.jobs.runner import Runner
 from appliance.live.directory import Live, open_live
 from appliance.live.recorder import open_recorder
+from appliance.live.transcriber import Transcriber
 from appliance.observe.metrics import JobMeter, Metrics
 from appliance.plugin_storage import open_any_storage
 from appliance.reactions.listeners import PREFIX, subscribers
@@ -180,6 +181,8 @@ async def _open_parts(
         metrics = Metrics()
         shelf = _make_shelf(settings, folder, database, files)
         signer = TokenSigner(folder.key("tokens"))
+        inference = make_inference(settings, metrics.inference_meter())
+        transcriber = Transcriber(settings.captions, inference, clock_us=sfu.clock_us)
         bus = LiveBus()
         notices = make_notices(settings, plugins.notifiers, _now_ms)
         reaction = Reaction(name="notices", types=NOTICED, react=notices.react)
@@ -192,7 +195,7 @@ async def _open_parts(
                 now_ms=_now_ms,
                 clock_us=sfu.clock_us,
             ) as recorder,
-            open_live(settings, database, sfu, signer, recorder, node=folder.node) as live,
+            open_live(settings, database, sfu, signer, recorder, transcriber, node=folder.node) as live,
             open_telling(
                 settings.bus,
                 database,
@@ -207,7 +210,6 @@ async def _open_parts(
             recorder.meetings = live
             beside.start_soon(follow_revoked, bus, live.revoke_user)
             beside.start_soon(follow_plugins, plugins, database, _now_ms)
-            inference = make_inference(settings, metrics.inference_meter())
             beside.start_soon(inference.serve)
             administrators = await database.read(users.count_active_admins)
             services = make_services(

@@ -1,7 +1,7 @@
 """One microphone while captions are on: its tap, the recogniser's streams, and the lines that come of them.
 
-Owns the task that drains the tap and asks, one request at a time, so that what waits while a machine is busy becomes one
-larger request and not a queue. What the recogniser cannot do is counted and told, and the track goes on.
+Owns the task that drains the tap and asks, one request at a time: what waits while a machine is busy becomes one larger
+request and not a queue. What the recogniser cannot do is counted and told, and the track goes on.
 """
 
 from __future__ import annotations

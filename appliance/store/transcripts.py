@@ -35,7 +35,10 @@ class FoundSegment(Segment, frozen=True, kw_only=True):
 
 
 async def insert(conn: Conn, *, segment: Segment) -> None:
-    """Store a phrase; one that is there already stays as it is."""
+    """Store a phrase, unless its meeting was deleted meanwhile; one that is there already stays as it is."""
+    is_kept = "SELECT 1 FROM meetings WHERE id = $1 AND deleted_at_ms IS NULL"
+    if await conn.fetchval(is_kept, segment.meeting_id) is None:
+        return
     values = [getattr(segment, field) for field in Segment.__struct_fields__]
     await conn.execute(
         f"INSERT INTO transcript_segments ({_COLUMNS}, search_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
@@ -52,7 +55,8 @@ async def remove_meeting(conn: Conn, meeting_id: str) -> int:
 
 async def exists(conn: Conn, meeting_id: str) -> bool:
     """Whether anything is kept of what was said."""
-    return await conn.fetchval("SELECT 1 FROM transcript_segments WHERE meeting_id = $1 LIMIT 1", meeting_id) is not None
+    query = "SELECT 1 FROM transcript_segments WHERE meeting_id = $1 LIMIT 1"
+    return await conn.fetchval(query, meeting_id) is not None
 
 
 async def between(conn: Conn, meeting_id: str, from_ms: int, to_ms: int) -> list[Segment]:

@@ -1,7 +1,8 @@
 """Speech without sound: a recogniser whose "Opus packets" are words, and the tap's records that carry them.
 
 The task runs in a real worker process, by the contract of task ``asr`` with a session: words make a partial, "." ends
-the phrase, "?" takes it back, "-" is a breath, "crash" kills the worker (once for each models folder), "slow" takes a second.
+the phrase, "?" takes it back, "-" is a breath, "crash" kills the worker (once for each models folder), "slow" takes a
+second.
 """
 
 from __future__ import annotations
