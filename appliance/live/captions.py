@@ -284,5 +284,14 @@ def _microphones(present: Iterable[Participant]) -> Iterable[tuple[str, tuple[Pa
                 yield track.track_id, (participant, track)
 
 
+def obey(room: Room, command: SayCaption | LookAtCaptions) -> None:
+    """What comes from the tasks beside the room's."""
+    match command:
+        case SayCaption(voice=voice, line=line):
+            room.captions.say(voice, line)
+        case LookAtCaptions():
+            room.captions.look()
+
+
 async def _said(room: Room, voice: Voice, line: Line) -> None:
     await room.put(SayCaption(voice, line))

@@ -22,9 +22,8 @@ import trio
 
 from appliance.errors import UserError
 from appliance.events.catalogue import MeetingStarted, WebrtcConnectionClosed, WebrtcConnectionEstablished
-from appliance.live import entrance, moderation, recording, streams, verbs
+from appliance.live import captions, entrance, moderation, recording, streams, verbs
 from appliance.live.audience import REACTIONS
-from appliance.live.captions import Transcribing
 from appliance.live.commands import (
     BeginRecording,
     Broadcast,
@@ -92,7 +91,7 @@ class MeetingTask:
         index: dict[str, Any],
         node: str,
         recorder: AutoRecorder | None = None,
-        transcribing: Transcribing | None = None,
+        transcribing: captions.Transcribing | None = None,
     ) -> None:
         self.meeting_id = row.id
         self.ended = trio.Event()
@@ -265,10 +264,8 @@ class MeetingTask:
                 moderation.change(room, command)
             case BeginRecording() | PauseRecording() | EndRecording():
                 self._record(room, command)
-            case SayCaption(voice=voice, line=caption):
-                room.captions.say(voice, caption)
-            case LookAtCaptions():
-                room.captions.look()
+            case SayCaption() | LookAtCaptions():
+                captions.obey(room, command)
             case Stop(reconnect_after_s=delay):
                 room.stop(delay)
                 self._done = True
@@ -284,8 +281,7 @@ class MeetingTask:
 
     def _note_entry(self, room: Room) -> None:
         self._empty_since = None
-        if self._quality_at == math.inf:
-            self._quality_at = room.now() + QUALITY_EACH_S
+        self._quality_at = min(self._quality_at, room.now() + QUALITY_EACH_S)
 
     async def _stream(self, room: Room, command: OpenStream | ChangeStream | CloseStream) -> None:
         try:
@@ -361,11 +357,10 @@ class MeetingTask:
     def _tell_connection(self, room: Room, event: Any) -> None:
         from appliance.sfu.events import SessionConnected, SessionLost
 
-        who = {"meeting_id": self.meeting_id, "participant_id": getattr(event, "participant_id", "")}
         if isinstance(event, SessionConnected):
-            room.tell(WebrtcConnectionEstablished(**who))
+            room.tell(WebrtcConnectionEstablished(self.meeting_id, event.participant_id))
         elif isinstance(event, SessionLost):
-            room.tell(WebrtcConnectionClosed(**who, reason=event.reason))
+            room.tell(WebrtcConnectionClosed(self.meeting_id, event.participant_id, event.reason))
 
     def _next_timer(self, room: Room) -> float:
         times = [self._quality_at]
@@ -394,8 +389,8 @@ class MeetingTask:
         elif now >= self._quality_at:
             self._quality_at = now + QUALITY_EACH_S
             room.captions.look()
-            told = room.quality.update({s.participant_id: s.media.quality() for s in room.audience.sessions.values()})
-            if told is not None:
+            found = {s.participant_id: s.media.quality() for s in room.audience.sessions.values()}
+            if (told := room.quality.update(found)) is not None:
                 room.audience.tell_all(Quality(participants=told))
 
 
