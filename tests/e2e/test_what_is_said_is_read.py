@@ -120,6 +120,7 @@ def test_two_people_talk_and_read(
         min(frame["heard_ms"] for frame in partials if frame["caption_id"] == ident) - start
         for ident, start in {frame["caption_id"]: frame["start_ms"] for frame in reversed(partials)}.items()
     ]
+    told = [frame["reason"] for frame in _heard(ben, "captions")]
     figures = {
         "phrases": len(finals),
         "word_error_rate": round(wrong, 3),
@@ -128,7 +129,6 @@ def test_two_people_talk_and_read(
         "first_partial_p50_ms": round(statistics.median(first_ms)) if first_ms else None,
         "overloaded": told.count("overloaded"),
     }
-    told = [frame["reason"] for frame in _heard(ben, "captions")]
     print(f"from the end of a phrase to its caption: {figures}")
     record_property("captions", figures)
     assert wrong < WER_MOST, text
