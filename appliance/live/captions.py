@@ -58,6 +58,9 @@ class Transcribing(Protocol):
     def ability(self) -> Ability:
         """What it can do now. Cheap."""
 
+    async def prepare(self, language: str) -> None:
+        """Have the model for a language ready; returns when it is, or cannot be."""
+
     def open_voice(
         self,
         tap: Tap,
@@ -141,6 +144,8 @@ class RoomCaptions:
         self._language = language or self._language
         if before != self._chosen(ability):
             self._end_voices()
+        if on and self._transcribing is not None:
+            self._room.start(self._transcribing.prepare, self._chosen(ability))
         if on and self._since_ms is None:
             self._since_ms, self._by_name = self._room.wall_ms(), by_name
             self._room.start(self._watch)

@@ -9,20 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 
+import structlog
 import trio
 
 from appliance.errors import UserError
+from appliance.ids import new_id
 from appliance.inference.client import Inference
 from appliance.inference.entries import CatalogEntry
+from appliance.inference.replies import InferenceError
 from appliance.live.captions import OFF, Ability
 from appliance.live.voice import Line, Voice
 from appliance.recorder.writer import Tap
 from appliance.settings import CaptionsSettings
 from appliance.signaling.messages import CaptionsTrouble
 
+_log = structlog.get_logger(__name__)
+
 TASK = "asr"
 AUTO = "auto"
 """The model recognises the language, phrase by phrase."""
+LOADED_WITHIN_S = 30.0
+"""The largest recogniser takes a few seconds on a busy machine."""
 _FRESH_S = 0.25
 """Rooms ask together; nothing changes faster than people see."""
 
@@ -81,6 +88,19 @@ class Transcriber:
             tell=tell,
             shed=note_shed,
         )
+
+    async def prepare(self, language: str) -> None:
+        """Have the model loaded before the first word: an empty stream is asked for, and ended."""
+        entry = model_for(language, self._installed())
+        if entry is None:
+            return
+        options = {"session": new_id("spk"), "at_ms": 0.0, "language": language, "packets": [], "last": True}
+        try:
+            await self._inference.infer(entry.name, b"", options, priority="high", within_s=LOADED_WITHIN_S)
+        except InferenceError as error:
+            _log.warning("speech_model_not_ready", model=entry.name, code=error.code, error=str(error))
+        finally:
+            self._inference.close_session(entry.name, options["session"])
 
     def statistics(self) -> dict[str, int]:
         """Totals: ``voices`` that were opened, ``shed``: how often speech was left out."""

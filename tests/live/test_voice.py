@@ -16,6 +16,7 @@ from appliance.live.voice import Line, Voice
 from tests.support.inference_world import running
 from tests.support.spoken import PACKET_MS, packets, spelling_folder
 from tests.support.still_media import StillTap
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -50,10 +51,12 @@ class Spoken:
 
     async def final(self, count: int = 1) -> Line:
         """The last of so many finals, once they are there."""
-        with trio.fail_after(30):
-            while len(found := [line for line in self.lines if line.final]) < count:
-                await trio.sleep(0.02)
+        found = await until(lambda: self._finals(count), within_s=30)
         return found[count - 1]
+
+    def _finals(self, count: int) -> list[Line]:
+        found = [line for line in self.lines if line.final]
+        return found if len(found) >= count else []
 
     async def _told(self, voice: Voice, line: Line) -> None:
         assert voice is self.voice
@@ -109,9 +112,7 @@ async def test_a_track_that_is_gone_ends_it(spoken: Callable[..., Any]) -> None:
 async def test_what_the_model_refuses_is_passed_over(spoken: Callable[..., Any]) -> None:
     async with spoken() as heard:
         heard.say("bad")
-        with trio.fail_after(30):
-            while heard.inference.statistics()["answered"] < 1:
-                await trio.sleep(0.02)
+        await until(lambda: heard.inference.statistics()["answered"] == 1, within_s=30)
         heard.say("good", ".")
         assert (await heard.final()).text == "good"
         assert heard.shed == 0
