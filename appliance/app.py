@@ -235,6 +235,8 @@ async def _open_parts(
             metrics.recordings(recorder.statistics)
             metrics.plugins(plugins.statistics)
             metrics.inference(inference.statistics)
+            shed = "How often speech was left out of captions since the start: the machine was too busy."
+            metrics.gauge("captions_shed", shed, lambda: transcriber.statistics()["shed"])
             metrics.gauge("active_users", "Different people in meetings now, guests too.", partial(_active_users, live))
             metrics.gauge("tasks", "Tasks of the server.", lambda: trio.lowlevel.current_statistics().tasks_living)
             metrics.events(telling.statistics)

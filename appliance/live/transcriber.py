@@ -94,13 +94,14 @@ class Transcriber:
         entry = model_for(language, self._installed())
         if entry is None:
             return
-        options = {"session": new_id("spk"), "at_ms": 0.0, "language": language, "packets": [], "last": True}
+        stream = new_id("spk")
+        options = {"session": stream, "at_ms": 0.0, "language": language, "packets": [], "last": True}
         try:
             await self._inference.infer(entry.name, b"", options, priority="high", within_s=LOADED_WITHIN_S)
         except InferenceError as error:
             _log.warning("speech_model_not_ready", model=entry.name, code=error.code, error=str(error))
         finally:
-            self._inference.close_session(entry.name, options["session"])
+            self._inference.close_session(entry.name, stream)
 
     def statistics(self) -> dict[str, int]:
         """Totals: ``voices`` that were opened, ``shed``: how often speech was left out."""
