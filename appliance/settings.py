@@ -205,7 +205,7 @@ class CaptionsSettings(Section, frozen=True):
     """Live captions, which hosts switch on, and the transcripts that come of them."""
 
     enabled: bool = True
-    language: Annotated[str, Meta(pattern=r"^(auto|[a-z]{2,3})$")] = "auto"
+    language: Annotated[str, Meta(pattern=r"^[a-z]{2,16}$")] = "auto"
     transcript: bool = True
 
 
