@@ -168,11 +168,18 @@ screenshots: $(STAMPS)/ready $(STAMPS)/test-packages ## Pictures of every page, 
 COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile -q --no-header \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-options --strip-extras --allow-unsafe
 
+# What the container has beside Parley's own packages.
+SHIPPED = plugins/parley-email/pyproject.toml plugins/parley-webhook/pyproject.toml
+S3 = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["s3"], sep="\n")
+
 lock: $(STAMPS)/python ## Compile requirements*.lock anew
 	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install -q 'pip-tools>=7.5'
-	@$(COMPILE) --build-deps-for wheel --only-build-deps -o requirements-build.lock pyproject.toml
 	@$(COMPILE) --extra cpu -o requirements.lock pyproject.toml
 	@$(COMPILE) --extra test --extra lint -c requirements.lock -o requirements-test.lock pyproject.toml
+	@$(COMPILE) --build-deps-for wheel --only-build-deps -c requirements-test.lock -o requirements-build.lock \
+		pyproject.toml $(SHIPPED)
+	@$(PYTHON) -c '$(S3)' | $(COMPILE) -c requirements.lock -c requirements-test.lock -o requirements-extras.lock \
+		- $(SHIPPED)
 
 clean: ## Remove what was built, keep the data folder
 	@rm -rf $(VENV) build web/node_modules web/dist $(CRATE)/target appliance/*.so

@@ -68,6 +68,7 @@ class DatabaseSettings(Section, frozen=True):
     connect_timeout_s: Seconds = 5.0
     busy_timeout_s: Seconds = 5.0
     synchronous: Literal["normal", "full"] = "full"
+    node_lost_after_s: Annotated[float, Meta(ge=1, le=3600)] = 60.0
 
 
 class StorageSettings(Section, frozen=True):

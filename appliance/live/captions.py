@@ -16,7 +16,7 @@ import msgspec
 import trio
 
 from appliance.errors import UserError
-from appliance.live.commands import LookAtCaptions, SayCaption
+from appliance.live.commands import CaptionsCommand, LookAtCaptions, SayCaption
 from appliance.live.session import Session
 from appliance.live.voice import Line, Voice
 from appliance.meeting.participant import Participant, Track
@@ -289,7 +289,7 @@ def _microphones(present: Iterable[Participant]) -> Iterable[tuple[str, tuple[Pa
                 yield track.track_id, (participant, track)
 
 
-def obey(room: Room, command: SayCaption | LookAtCaptions) -> None:
+def obey(room: Room, command: CaptionsCommand) -> None:
     """What comes from the tasks beside the room's."""
     match command:
         case SayCaption(voice=voice, line=line):

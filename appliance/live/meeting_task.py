@@ -27,6 +27,7 @@ from appliance.live.audience import REACTIONS
 from appliance.live.commands import (
     BeginRecording,
     Broadcast,
+    CaptionsCommand,
     Changed,
     ChangeStream,
     CloseStream,
@@ -37,19 +38,18 @@ from appliance.live.commands import (
     EndRecording,
     Enter,
     GiveRole,
-    LookAtCaptions,
     MediaHappened,
     MuteFromOutside,
     OpenStream,
     PauseRecording,
     Remove,
     Said,
-    SayCaption,
     SocketGone,
     Stop,
+    TellProcessing,
 )
 from appliance.live.media import MediaPlane, MediaRoom
-from appliance.live.recording import AutoRecorder
+from appliance.live.recording import MeetingRecorder
 from appliance.live.records import Records, Statement
 from appliance.live.room import CHAT_SHOWN, Room
 from appliance.live.session import Session
@@ -90,7 +90,7 @@ class MeetingTask:
         wall_ms: Callable[[], int],
         index: dict[str, Any],
         node: str,
-        recorder: AutoRecorder | None = None,
+        recorder: MeetingRecorder | None = None,
         transcribing: captions.Transcribing | None = None,
     ) -> None:
         self.meeting_id = row.id
@@ -167,6 +167,7 @@ class MeetingTask:
             index=self._index,
             node=self._node,
             transcribing=self._transcribing,
+            recorder=self._recorder,
         )
         room.index_value = self
         self._empty_since = trio.current_time()
@@ -242,11 +243,9 @@ class MeetingTask:
                 await self._said(room, command)
             case Enter() | ComeBack():
                 try:
-                    session = self._let_in(room, command)
+                    command.reply.give(self._let_in(room, command))
                 except UserError as error:
                     command.reply.refuse(error)
-                else:
-                    command.reply.give(session)
             case OpenStream() | ChangeStream() | CloseStream():
                 await self._stream(room, command)
             case SocketGone(link=link):
@@ -264,8 +263,10 @@ class MeetingTask:
                 moderation.change(room, command)
             case BeginRecording() | PauseRecording() | EndRecording():
                 self._record(room, command)
-            case SayCaption() | LookAtCaptions():
+            case CaptionsCommand():
                 captions.obey(room, command)
+            case TellProcessing(message=told):
+                room.audience.tell_all(told)
             case Stop(reconnect_after_s=delay):
                 room.stop(delay)
                 self._done = True
@@ -363,10 +364,9 @@ class MeetingTask:
             room.tell(WebrtcConnectionClosed(self.meeting_id, event.participant_id, event.reason))
 
     def _next_timer(self, room: Room) -> float:
-        times = [self._quality_at]
+        times = [self._quality_at, *streams.deadlines(room.audience.sessions.values())]
         resume_s = self._settings.signaling.resume_s
         times += [s.lost_at + resume_s for s in room.audience.sessions.values() if s.lost_at is not None]
-        times += streams.deadlines(room.audience.sessions.values())
         if self._empty_since is not None:
             times.append(self._empty_since + self._settings.meetings.empty_grace_s)
         return min(times)

@@ -44,7 +44,8 @@ class Transcriber:
         self._clock_us = clock_us
         self._looked_at = float("-inf")
         self._ability = OFF
-        self._counts = {"voices": 0, "shed": 0}
+        self.shed = 0
+        """How often speech was left out."""
 
     def ability(self) -> Ability:
         """What captions can do now."""
@@ -72,10 +73,9 @@ class Transcriber:
             raise UserError(409, "captions_unavailable", f"no speech model for {language} is installed")
 
         def note_shed() -> None:
-            self._counts["shed"] += 1
+            self.shed += 1
             shed()
 
-        self._counts["voices"] += 1
         return Voice(
             self._inference,
             tap,
@@ -102,10 +102,6 @@ class Transcriber:
             _log.warning("speech_model_not_ready", model=entry.name, code=error.code, error=str(error))
         finally:
             self._inference.close_session(entry.name, stream)
-
-    def statistics(self) -> dict[str, int]:
-        """Totals: ``voices`` that were opened, ``shed``: how often speech was left out."""
-        return dict(self._counts)
 
     def _look(self) -> Ability:
         if not self._settings.enabled or not self._inference.enabled:

@@ -3,7 +3,7 @@
 import type { TextKey } from '../i18n/keys';
 import type { AnyServerMessage, RecordingState, Source } from '../protocol/messages';
 import { stopKind } from './recordings';
-import type { RoomView } from './room';
+import { mayModerate, self, type RoomView } from './room';
 
 export interface Notice {
   readonly key: TextKey;
@@ -54,6 +54,8 @@ export function noticeOf(view: RoomView, message: AnyServerMessage): Notice | nu
       return moderationNotice(message);
     case 'recording':
       return message.state === 'off' ? stopNotice(message.reason) : recordingNotice(view.recording, message);
+    case 'recording-processed':
+      return mayModerate(self(view)) ? processedNotice(message.outcome) : null;
     case 'joined':
       // The dialog that asks for consent says it already; so did the notice before a reconnect.
       if (!message.room.recording || message.room.recording.consent_required) return null;
@@ -87,6 +89,11 @@ function stopNotice(reason: string | null): Notice | null {
     case 'other':
       return { key: 'toast.recordingBroke', values: { reason: reason ?? '' }, tone: 'warn' };
   }
+}
+
+function processedNotice(outcome: 'ready' | 'failed' | 'cancelled'): Notice | null {
+  if (outcome === 'cancelled') return null;
+  return outcome === 'ready' ? { key: 'toast.recordingReady', tone: 'plain' } : { key: 'toast.recordingFailed', tone: 'warn' };
 }
 
 function moderationNotice(message: Extract<AnyServerMessage, { type: 'moderation' }>): Notice | null {

@@ -10,6 +10,7 @@ import type {
   ChatMessage,
   MediaNeed,
   Participant,
+  RecordingProgress,
   RecordingState,
   RoomState,
   SeatBinding,
@@ -47,6 +48,8 @@ export interface RoomView {
   readonly scores: Readonly<Record<string, number>>;
   /** Null while nothing is recorded; its state is then `on` or `paused`. */
   readonly recording: RecordingState | null;
+  /** How far the film of an earlier recording of this meeting is; null while none is made. */
+  readonly processing: RecordingProgress | null;
   /** The recording that the user agreed to be in. */
   readonly consentedTo: string | null;
 }
@@ -78,6 +81,7 @@ export const emptyView: RoomView = {
   dominant: null,
   scores: {},
   recording: null,
+  processing: null,
   consentedTo: null,
 };
 
@@ -96,6 +100,7 @@ export function reduce(view: RoomView, event: AnyServerMessage | LocalEvent): Ro
         levels: {},
         dominant: null,
         scores: {},
+        processing: null,
       };
     case 'user-joined':
       return { ...view, participants: withParticipant(view.participants, event.participant) };
@@ -155,6 +160,13 @@ export function reduce(view: RoomView, event: AnyServerMessage | LocalEvent): Ro
       return { ...view, title: event.title, locked: event.locked };
     case 'recording':
       return { ...view, recording: recordingOf(event) };
+    case 'recording-progress':
+      return { ...view, processing: event };
+    case 'recording-processed':
+      return view.processing?.recording_id === event.recording_id ? { ...view, processing: null } : view;
+    case 'resumed':
+      // Its end may have been missed; while it goes on, it is told within a second or two.
+      return view.processing === null ? view : { ...view, processing: null };
     case 'local-consented':
       return { ...view, consentedTo: event.recordingId };
     case 'local-chat-sent':
