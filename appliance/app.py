@@ -53,6 +53,7 @@ from appliance.jobs.registry import Registry
 from appliance.jobs.runner import Runner
 from appliance.live.directory import Live, open_live
 from appliance.live.recorder import open_recorder
+from appliance.live.transcriber import Transcriber
 from appliance.observe.metrics import JobMeter, Metrics
 from appliance.plugin_storage import open_any_storage
 from appliance.reactions.listeners import PREFIX, subscribers
@@ -96,9 +97,7 @@ AddJobs = Callable[[Registry, Database], None]
 """Binds further job types, as plugins bring."""
 
 
-def run(
-    settings: Settings, *, version: str, config_file: Path | None = None, add_jobs: AddJobs | None = None
-) -> int:
+def run(settings: Settings, *, version: str, config_file: Path | None = None, add_jobs: AddJobs | None = None) -> int:
     """Serve until a signal says stop; returns the exit code. ConfigError, maybe in a group, when it cannot start."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     _return_large_blocks()
@@ -182,20 +181,17 @@ async def _open_parts(
         metrics = Metrics()
         shelf = _make_shelf(settings, folder, database, files)
         signer = TokenSigner(folder.key("tokens"))
+        inference = make_inference(settings, metrics.inference_meter())
+        captions = Transcriber(settings.captions, inference, clock_us=sfu.clock_us)
         bus, changes = LiveBus(), Changes()
         notices = make_notices(settings, plugins.notifiers, _now_ms)
         reaction = Reaction(name="notices", types=NOTICED, react=notices.react)
         async with (
             open_recorder(
-                settings.recording,
-                shelf.root,
-                database,
-                node=shelf.node,
-                now_ms=_now_ms,
-                clock_us=sfu.clock_us,
-                changed=changes.tell,
+                settings.recording, shelf.root, database,
+                node=shelf.node, now_ms=_now_ms, clock_us=sfu.clock_us, changed=changes.tell,
             ) as recorder,
-            open_live(settings, database, sfu, signer, recorder, node=folder.node, version=version) as live,
+            open_live(settings, database, sfu, signer, recorder, captions, node=folder.node, version=version) as live,
             open_telling(
                 settings.bus,
                 database,
@@ -211,7 +207,6 @@ async def _open_parts(
             beside.start_soon(follow_revoked, bus, live.revoke_user)
             beside.start_soon(follow_recordings, bus, changes.tell)
             beside.start_soon(follow_plugins, plugins, database, _now_ms)
-            inference = make_inference(settings, metrics.inference_meter())
             beside.start_soon(inference.serve)
             administrators = await database.read(users.count_active_admins)
             services = make_services(
@@ -239,6 +234,7 @@ async def _open_parts(
             metrics.recordings(recorder.statistics)
             metrics.plugins(plugins.statistics)
             metrics.inference(inference.statistics)
+            metrics.gauge("captions_shed", "How often speech was left out of captions.", lambda: captions.shed)
             metrics.gauge("active_users", "Different people in meetings now, guests too.", partial(_active_users, live))
             metrics.gauge("tasks", "Tasks of the server.", lambda: trio.lowlevel.current_statistics().tasks_living)
             metrics.events(telling.statistics)

@@ -203,6 +203,14 @@ class AiSettings(Section, frozen=True):
     triton_url: str = ""
 
 
+class CaptionsSettings(Section, frozen=True):
+    """Live captions, which hosts switch on, and the transcripts that come of them."""
+
+    enabled: bool = True
+    language: Annotated[str, Meta(pattern=r"^[a-z]{2,16}$")] = "auto"
+    transcript: bool = True
+
+
 class ModelsSettings(Section, frozen=True):
     """Where models lie, and which there are."""
 
@@ -293,6 +301,7 @@ class Settings(Section, frozen=True):
     jobs: JobsSettings = JobsSettings()
     recording: RecordingSettings = RecordingSettings()
     ai: AiSettings = AiSettings()
+    captions: CaptionsSettings = CaptionsSettings()
     models: ModelsSettings = ModelsSettings()
     media_files: MediaFilesSettings = MediaFilesSettings()
     limits: LimitsSettings = LimitsSettings()

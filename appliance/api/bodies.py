@@ -226,6 +226,19 @@ class MessagesQuery(Body, frozen=True, kw_only=True):
     limit: PageLimit = DEFAULT_LIMIT
 
 
+class TranscriptQuery(Body, frozen=True, kw_only=True):
+    format: Literal["json", "vtt", "srt", "md"] = "json"
+    limit: PageLimit = DEFAULT_LIMIT
+    """Of ``json``, as ``cursor``."""
+    cursor: TokenText | None = None
+
+
+class TranscriptSearchQuery(Body, frozen=True, kw_only=True):
+    query: Annotated[str, Meta(min_length=1, max_length=200)]
+    limit: PageLimit = DEFAULT_LIMIT
+    cursor: TokenText | None = None
+
+
 class UsersQuery(Body, frozen=True, kw_only=True):
     search: Text | None = None
     role: UserRole | None = None

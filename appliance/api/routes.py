@@ -37,6 +37,7 @@ from appliance.api import (
     shared,
     streams,
     system,
+    transcripts,
     tus,
     users,
 )
@@ -47,6 +48,7 @@ from appliance.api import media_shapes as m
 from appliance.api import notification_shapes as n
 from appliance.api import recording_shapes as r
 from appliance.api import shapes as s
+from appliance.api import transcript_shapes as t
 from appliance.api.limits import LimitName
 from appliance.api.pages import Page
 from appliance.inference.health import ModelHealth
@@ -230,6 +232,9 @@ ROUTES: tuple[Route, ...] = (
     _route("POST /meetings/{meeting_id}/participants/{uid}/mute", moderation.mute, "user", "api", s.Changed, body=b.MuteBody),  # noqa: E501
     _route("POST /meetings/{meeting_id}/participants/{uid}/role", moderation.set_role, "user", "api", s.Changed, body=b.ParticipantRoleBody),  # noqa: E501
     _route("GET /meetings/{meeting_id}/messages", messages.list_page, "user", "api", Page[ChatMessage], query=b.MessagesQuery),  # noqa: E501
+    _route("GET /meetings/{meeting_id}/transcript", transcripts.show, "user", "api", Page[t.SegmentView], query=b.TranscriptQuery),  # noqa: E501
+    _route("DELETE /meetings/{meeting_id}/transcript", transcripts.delete, "user", "api", s.Nothing, body=b.Empty),
+    _route("GET /transcripts", transcripts.search, "user", "api", Page[t.FoundSegmentView], query=b.TranscriptSearchQuery),  # noqa: E501
 
     _route("POST /recordings", recordings.start, "user", "api", r.RecordingView, body=b.StartRecordingBody, aliases=("/recordings/start",)),  # noqa: E501
     _route("GET /recordings", recordings.list_page, "user", "api", Page[r.RecordingView], query=b.RecordingsQuery),

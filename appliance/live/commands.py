@@ -27,6 +27,7 @@ from appliance.store.messages import StoredMessage
 
 if TYPE_CHECKING:
     from appliance.live.recording import RoomRecording
+    from appliance.live.voice import Line, Voice
     from appliance.sfu.events import RoomEvent
 
 T = TypeVar("T")
@@ -231,6 +232,25 @@ class EndRecording:
     reply: Reply[int] = field(default_factory=Reply)
 
 
+class CaptionsCommand:
+    """Base of what comes from the tasks of captions."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SayCaption(CaptionsCommand):
+    """A partial or final of what somebody says."""
+
+    voice: Voice
+    line: Line
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtCaptions(CaptionsCommand):
+    """What captions can do has changed: tell everybody."""
+
+
 @dataclass(frozen=True, slots=True)
 class TellProcessing:
     """How far the film of a recording of this meeting is."""
@@ -264,6 +284,7 @@ Command = (
     | BeginRecording
     | PauseRecording
     | EndRecording
+    | CaptionsCommand
     | TellProcessing
     | Stop
 )

@@ -134,9 +134,11 @@ def _welcome(
             room.meeting,
             max_participants=max_participants,
             recording=None if room.recording is None else room.recording.shown(),
+            captions=room.captions.shown(),
         ),
         need_media=session.plan.need,
         ice_servers=ice_servers(settings.media.ice_servers, session.participant_id, room.wall_ms()),
         chat=room.newest_lines(),
+        captions=room.captions.newest(),
         ref=command.message.ref,
     )

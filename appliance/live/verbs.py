@@ -43,6 +43,7 @@ from appliance.signaling.messages import (
     RecordingStart,
     RecordingStop,
     Resume,
+    SetCaptions,
     SetRole,
     Subscribe,
 )
@@ -114,6 +115,9 @@ async def obey(room: Room, session: Session, message: AnyClientMessage) -> None:
             if room.recording is not None:
                 room.recording.agree(me, accepted)
                 room.tap()
+        case SetCaptions(on=on, language=language):
+            permissions.check(meeting.get(me).role, "caption")
+            room.captions.switch(on, language, by_name=meeting.get(me).name)
         case RecordingStart() | RecordingPause() | RecordingStop():
             recording.ask(room, session, message)
         case EndMeeting():

@@ -34,7 +34,11 @@ def participant_message(participant: Participant) -> messages.Participant:
 
 
 def room_message(
-    meeting: Meeting, *, max_participants: int, recording: messages.RecordingState | None
+    meeting: Meeting,
+    *,
+    max_participants: int,
+    recording: messages.RecordingState | None,
+    captions: messages.CaptionsState,
 ) -> messages.RoomState:
     """The room with everybody in it, in the order of joining."""
     return messages.RoomState(
@@ -46,6 +50,7 @@ def room_message(
         max_participants=max_participants,
         participants=[participant_message(p) for p in meeting.participants.values()],
         recording=recording,
+        captions=captions,
     )
 
 

@@ -30,6 +30,7 @@ Action = Literal[
     "edit",
     "delete",
     "record",
+    "caption",
 ]
 
 RANK: dict[Role, int] = {"participant": 0, "cohost": 1, "host": 2}
@@ -57,6 +58,7 @@ TABLE: dict[Action, frozenset[Role]] = {
     "edit": HOSTS,
     "delete": HOSTS,
     "record": MODERATORS,
+    "caption": MODERATORS,
 }
 
 ON_SOMEBODY: frozenset[Action] = frozenset({"mute_participant", "lower_hand", "kick", "set_role"})
@@ -97,5 +99,6 @@ def _phrase(action: Action) -> str:
         "edit": "change the meeting",
         "delete": "delete the meeting",
         "record": "record the meeting",
+        "caption": "switch captions on or off",
     }
     return words.get(action, action)

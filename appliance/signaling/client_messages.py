@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from appliance.signaling.shapes import (
     Counter,
+    Language,
     Mid,
     ParticipantId,
     Role,
@@ -176,6 +177,14 @@ class RecordingConsent(ClientMessage, tag="recording_consent", frozen=True):
     accepted: bool
 
 
+class SetCaptions(ClientMessage, tag="set_captions", frozen=True):
+    """Host or cohost: live captions for everybody, on or off."""
+
+    on: bool
+    language: Language | None = None
+    """One of ``captions.languages``; null: as it is."""
+
+
 class RecordingStart(ClientMessage, tag="recording_start", frozen=True):
     """Host or cohost: record the meeting from now on; everybody is told by ``recording``."""
 
@@ -221,6 +230,7 @@ AnyClientMessage = (
     | LowerHand
     | LockMeeting
     | RecordingConsent
+    | SetCaptions
     | RecordingStart
     | RecordingPause
     | RecordingStop

@@ -4,7 +4,7 @@ Sans-IO: time is an argument, frames are strings. `frames` decodes and encodes; 
 
 Every frame that changes what a client knows is numbered from 1 per session. The newest are kept: a client that
 lost its socket names the last one that it handled and gets the rest again with their old numbers. Fleeting things
-(levels, quality, reactions, progress, heart-beats, errors) have no number and are not repeated.
+(levels, quality, reactions, progress, partial captions, heart-beats, errors) have no number and are not repeated.
 
 A session::
 
@@ -26,6 +26,7 @@ from appliance.errors import UserError
 from appliance.signaling.messages import (
     ActiveSpeakers,
     AnyServerMessage,
+    Caption,
     Error,
     Heartbeat,
     Joined,
@@ -40,6 +41,12 @@ UNNUMBERED: frozenset[type] = frozenset(
     {ActiveSpeakers, Quality, ReactionShown, RecordingProgress, Heartbeat, Pong, Error, Resumed}
 )
 """Types of frames that carry no ``seq`` and are not replayed."""
+
+
+def is_numbered(message: AnyServerMessage) -> bool:
+    """Whether its frame carries a ``seq``; of captions only the final does: the next partial replaces one that was
+    missed."""
+    return type(message) not in UNNUMBERED and (type(message) is not Caption or message.final)
 
 
 class CloseCode(IntEnum):
@@ -114,7 +121,7 @@ class SendLog:
 
     def frame(self, message: AnyServerMessage, body: str) -> str:
         """The frame to send for a message and its encoded ``body``; numbered and kept when its type is."""
-        if type(message) in UNNUMBERED:
+        if not is_numbered(message):
             return body
         self.last_seq += 1
         if type(message) is Joined:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from appliance.signaling.shapes import (
+    CaptionLine,
+    CaptionsState,
     ChatMessage,
     IceServer,
     MediaNeed,
@@ -39,6 +41,8 @@ class Joined(ServerMessage, tag="joined", frozen=True):
     ice_servers: list[IceServer]
     chat: list[ChatMessage]
     """The newest stored lines, oldest first."""
+    captions: list[CaptionLine]
+    """The newest finals, oldest first; at most 50, and none once captions are off."""
     ref: str | None = None
 
 
@@ -183,6 +187,14 @@ class Recording(RecordingState, ServerMessage, tag="recording", frozen=True):
     """The recording began, paused, went on or ended."""
 
 
+class Captions(CaptionsState, ServerMessage, tag="captions", frozen=True):
+    """Captions were switched on or off, came or went, or say another language."""
+
+
+class Caption(CaptionLine, ServerMessage, tag="caption", frozen=True):
+    """Somebody speaks. Partials carry no ``seq``: they are not replayed, and left out for a socket that lags."""
+
+
 class RecordingProgress(ServerMessage, tag="recording-progress", frozen=True):
     """How far the film of a recording of this meeting is; about each second. Not replayed on resume."""
 
@@ -254,6 +266,8 @@ AnyServerMessage = (
     | Moderation
     | RoomChanged
     | Recording
+    | Captions
+    | Caption
     | RecordingProgress
     | RecordingProcessed
     | RoomClosed

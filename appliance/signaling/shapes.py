@@ -10,6 +10,7 @@ Source = Literal["microphone", "camera", "screen", "screen_audio"]
 VideoSource = Literal["camera", "screen"]
 Role = Literal["host", "cohost", "participant"]
 Kind = Literal["audio", "video"]
+CaptionsTrouble = Literal["ai_disabled", "model_not_installed", "worker_down", "overloaded"]
 
 ShortText = Annotated[str, Meta(min_length=1, max_length=128)]
 ParticipantId = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -17,6 +18,8 @@ ParticipantId = Annotated[str, Meta(min_length=1, max_length=64)]
 Mid = Annotated[str, Meta(min_length=1, max_length=16, pattern=r"^[A-Za-z0-9_\-+.]+$(?!\n)")]
 # 2^53 - 1: the largest integer that every JSON reader keeps exactly (RFC 8259 §6); databases hold 63 bits.
 Counter = Annotated[int, Meta(ge=0, le=9_007_199_254_740_991)]
+# BCP 47 (RFC 5646 §2.1), of which the models tell languages and no more; "auto": recognised by the model.
+Language = Annotated[str, Meta(min_length=2, max_length=16, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$(?!\n)")]
 SeatNumber = Annotated[int, Meta(ge=0, le=99)]
 
 # 256 KiB: an offer of 49 seats is about 143 kB in Chromium; the frame limit (settings) is checked before decoding.
@@ -76,6 +79,46 @@ class RecordingState(Struct, frozen=True, kw_only=True):
     """True: nobody's tracks are recorded before they sent ``recording_consent``."""
 
 
+class CaptionsState(Struct, frozen=True, kw_only=True):
+    """How the live captions of a meeting stand."""
+
+    on: bool
+    """Switched on by a host: who speaks into an open microphone is transcribed."""
+    available: bool
+    """Captions can be made now. False while on: they stand still for ``reason`` and go on by themselves."""
+    reason: CaptionsTrouble | None
+    """Why they are not available, or ``overloaded``: available, and some speech is left out. Null: all is well."""
+    language: str
+    """What is spoken: "auto" or one of ``languages``."""
+    languages: list[str]
+    """What can be chosen, "auto" among them where a model recognises languages; empty where no model is installed."""
+    transcript: bool
+    """The finals are kept after the meeting, for those who may see its recordings."""
+    since_ms: int | None
+    """When they were switched on; null while off."""
+    by_name: str | None
+    """Who switched them on; null while off."""
+
+
+class CaptionLine(Struct, frozen=True, kw_only=True):
+    """What one person said without a pause, as far as it is known."""
+
+    caption_id: str
+    """The same from the first partial to the final: what comes later replaces what came before."""
+    participant_id: str
+    name: str
+    """Of the speaker, when it was said."""
+    text: str
+    """Of a partial: all of the phrase so far. Of a final it may be empty: what the partials showed was no speech."""
+    final: bool
+    start_ms: int
+    """When the speech began."""
+    end_ms: int
+    """When it ended; of a partial, as far as it is transcribed."""
+    language: str
+    """Of the text, as "en"."""
+
+
 class RoomState(Struct, frozen=True, kw_only=True):
     """What a joiner must know at once."""
 
@@ -89,6 +132,7 @@ class RoomState(Struct, frozen=True, kw_only=True):
     """Everybody else and oneself, in the order of joining."""
     recording: RecordingState | None = None
     """Null: the meeting is not being recorded."""
+    captions: CaptionsState
 
 
 class SeatBinding(Struct, frozen=True, kw_only=True):

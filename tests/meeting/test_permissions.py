@@ -42,6 +42,8 @@ def test_a_stranger_may_nothing() -> None:
         ("cohost", "end", None, False),
         ("cohost", "record", None, True),
         ("participant", "record", None, False),
+        ("cohost", "caption", None, True),
+        ("participant", "caption", None, False),
     ],
 )
 def test_the_table(role: str, action: str, target: str | None, may: bool) -> None:

@@ -15,8 +15,9 @@ from appliance.files.storage import StorageUnavailableError
 from appliance.jobs.places import WorkerDiedError
 from appliance.jobs.recording_orders import RECORDING_PROCESS, process_key, process_order
 from appliance.recorder.compose_process import ComposeOptions
+from appliance.recorder.composed import Spoken
 from appliance.recordings.processing import reason_of
-from appliance.store import jobs, recording_runs, recordings
+from appliance.store import jobs, recording_runs, recordings, transcripts
 from appliance.store.database import Conn
 from tests.support.queued_jobs import now_ms
 from tests.support.shelves import NODE, House, open_house
@@ -101,6 +102,21 @@ async def test_it_is_told_each_second_how_far_it_is(tmp_path: Path) -> None:
         assert row.bytes is not None and 98 < row.bytes < 1000  # the journals'
         options = msgspec.json.decode((house.shelf.folder(ident) / "options.json").read_bytes(), type=ComposeOptions)
         assert options == ComposeOptions(layout="speaker", height=720, format="mp4", encoder="auto")
+
+
+async def test_the_film_gets_what_was_said_while_it_was_recorded(tmp_path: Path) -> None:
+    async with open_house(tmp_path, tmp_path) as house, house.open():
+        for number, start_ms in enumerate((100, 1200, 5000)):
+            segment = transcripts.Segment(
+                id=f"cap_{number}", meeting_id="mtg_one", participant_id="prt_a", name="Ann", start_ms=start_ms,
+                end_ms=start_ms + 500, text=f"text {number}", language="en",
+            )  # fmt: skip
+            await house.database.run(transcripts.insert, segment=segment)
+        ident = await house.record("r", "slow")
+        path = house.shelf.folder(ident) / "options.json"
+        await until(path.exists)
+        options = msgspec.json.decode(path.read_bytes(), type=ComposeOptions)
+        assert options.spoken == (Spoken(1200, 1700, "prt_a", "Ann", "text 1"),)
 
 
 async def test_a_cancelled_one_is_killed_and_may_begin_anew(tmp_path: Path, target: str | Path) -> None:

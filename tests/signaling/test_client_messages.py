@@ -30,6 +30,7 @@ def accepts(**message: Any) -> bool:
         ({"type": "offer", "negotiation": 1}, "sdp", ["v", "v" * 262_144], ["", "v" * 262_145]),
         ({"type": "resume", "session_id": "s", "resume_token": "t"}, "last_seq", [0, LARGEST], [-1, LARGEST + 1]),
         ({"type": "ping"}, "ref", [None, "", "x" * 64], ["x" * 65, 5]),
+        ({"type": "set_captions", "on": True}, "language", [None, "en", "zh-Hant-TW"], ["", "e", "en_US", "en\n"]),
         ({"type": "reaction"}, "reaction", ["clap", "heart"], ["bomb", "", None]),
         ({"type": "subscribe"}, "videos", [[], [{"participant_id": "p"}] * 100], [[{"participant_id": "p"}] * 101]),
     ],

@@ -21,11 +21,12 @@ from appliance.signaling.frames import encode
 from appliance.signaling.messages import (
     Answer,
     AnyServerMessage,
+    Caption,
     Heartbeat,
     Joined,
     RoomChanged,
 )
-from appliance.signaling.shapes import MediaNeed, RoomState
+from appliance.signaling.shapes import CaptionsState, MediaNeed, RoomState
 
 
 def test_a_burst_passes_and_then_the_rate() -> None:
@@ -97,8 +98,12 @@ def test_what_a_room_tells_all_is_kept_once() -> None:
 def test_the_welcome_is_not_kept() -> None:
     """Who resumes knows session_id and resume_token, which are in it; with many people it is long."""
     room = RoomState(
-        meeting_id="mtg_1", code="abc", title="x", started_at_ms=1, locked=False, max_participants=2, participants=[]
-    )
+        meeting_id="mtg_1", code="abc", title="x", started_at_ms=1, locked=False, max_participants=2, participants=[],
+        captions=CaptionsState(
+            on=False, available=False, reason="ai_disabled", language="auto", languages=[], transcript=False,
+            since_ms=None, by_name=None,
+        ),
+    )  # fmt: skip
     welcome = Joined(
         session_id="ses_1",
         resume_token="t",
@@ -109,6 +114,7 @@ def test_the_welcome_is_not_kept() -> None:
         need_media=MediaNeed(seats=1, audio_seats=0),
         ice_servers=[],
         chat=[],
+        captions=[],
     )
     log = SendLog(frames=16)
     log.frame(welcome, encode(welcome))
@@ -133,6 +139,21 @@ def test_large_frames_do_not_pile_up() -> None:
             break
     assert kept * 100_000 <= REPLAY_MAX_CHARS + 100_000
     assert kept >= 10
+
+
+def test_of_captions_only_finals_are_numbered_and_replayed() -> None:
+    log = SendLog(frames=16)
+    partial, final = (
+        Caption(
+            caption_id="cap_1", participant_id="prt_1", name="Ann", text="so", final=final, start_ms=1, end_ms=2,
+            language="en",
+        )
+        for final in (False, True)
+    )  # fmt: skip
+    assert log.frame(partial, encode(partial)) == encode(partial)
+    numbered = log.frame(final, encode(final))
+    assert json.loads(numbered)["seq"] == 1
+    assert log.replay(0) == [numbered]
 
 
 def test_fleeting_types_are_types_of_the_wire() -> None:

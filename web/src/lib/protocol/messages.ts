@@ -143,6 +143,12 @@ export interface RecordingConsent extends Asked {
   accepted: boolean;
 }
 
+export interface SetCaptions extends Asked {
+  type: 'set_captions';
+  on: boolean;
+  language?: string | null;
+}
+
 export interface RecordingStart extends Asked {
   type: 'recording_start';
   layout?: 'grid' | 'screen' | 'speaker' | null;
@@ -168,8 +174,8 @@ export interface Ping extends Asked {
 
 export type AnyClientMessage =
   Join | Resume | Leave | Offer | Candidate | Subscribe | Mute | Chat | History | Reaction | RaiseHand |
-  MuteParticipant | Kick | SetRole | LowerHand | LockMeeting | RecordingConsent | RecordingStart |
-  RecordingPause | RecordingStop | EndMeeting | Ping;
+  MuteParticipant | Kick | SetRole | LowerHand | LockMeeting | RecordingConsent | SetCaptions | RecordingStart
+  | RecordingPause | RecordingStop | EndMeeting | Ping;
 
 export interface Track {
   track_id: string;
@@ -199,6 +205,17 @@ export interface RecordingState {
   consent_required: boolean;
 }
 
+export interface CaptionsState {
+  on: boolean;
+  available: boolean;
+  reason: 'ai_disabled' | 'model_not_installed' | 'overloaded' | 'worker_down' | null;
+  language: string;
+  languages: string[];
+  transcript: boolean;
+  since_ms: number | null;
+  by_name: string | null;
+}
+
 export interface RoomState {
   meeting_id: string;
   code: string;
@@ -208,6 +225,7 @@ export interface RoomState {
   max_participants: number;
   participants: Participant[];
   recording: RecordingState | null;
+  captions: CaptionsState;
 }
 
 export interface MediaNeed {
@@ -231,6 +249,17 @@ export interface ChatMessage {
   sent_at_ms: number;
 }
 
+export interface CaptionLine {
+  caption_id: string;
+  participant_id: string;
+  name: string;
+  text: string;
+  final: boolean;
+  start_ms: number;
+  end_ms: number;
+  language: string;
+}
+
 export interface Joined extends Told {
   type: 'joined';
   session_id: string;
@@ -242,6 +271,7 @@ export interface Joined extends Told {
   need_media: MediaNeed;
   ice_servers: IceServer[];
   chat: ChatMessage[];
+  captions: CaptionLine[];
   ref: string | null;
 }
 
@@ -378,6 +408,30 @@ export interface Recording extends Told {
   consent_required: boolean;
 }
 
+export interface Captions extends Told {
+  type: 'captions';
+  on: boolean;
+  available: boolean;
+  reason: 'ai_disabled' | 'model_not_installed' | 'overloaded' | 'worker_down' | null;
+  language: string;
+  languages: string[];
+  transcript: boolean;
+  since_ms: number | null;
+  by_name: string | null;
+}
+
+export interface Caption extends Told {
+  type: 'caption';
+  caption_id: string;
+  participant_id: string;
+  name: string;
+  text: string;
+  final: boolean;
+  start_ms: number;
+  end_ms: number;
+  language: string;
+}
+
 export interface RecordingProgress extends Told {
   type: 'recording-progress';
   recording_id: string;
@@ -423,11 +477,14 @@ export interface Error extends Told {
 export type AnyServerMessage =
   Joined | Resumed | UserJoined | UserLeft | ParticipantChanged | Answer | NeedMedia | Seats | PublishLayers |
   Tracks | ActiveSpeakers | Quality | ChatPosted | HistoryPage | ReactionShown | Moderation | RoomChanged |
-  Recording | RecordingProgress | RecordingProcessed | RoomClosed | Pong | Heartbeat | Error;
+  Recording | Captions | Caption | RecordingProgress | RecordingProcessed | RoomClosed | Pong | Heartbeat |
+  Error;
 
 export const SERVER_TYPES: readonly string[] = [
   'active-speakers',
   'answer',
+  'caption',
+  'captions',
   'chat',
   'error',
   'heartbeat',

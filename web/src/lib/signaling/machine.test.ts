@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { AnyServerMessage, ChatMessage, Joined } from '../protocol/messages';
+import type { AnyServerMessage, CaptionsState, ChatMessage, Joined } from '../protocol/messages';
 import { SessionMachine, type Output } from './machine';
 
+const captions: CaptionsState = {
+  on: false, available: false, reason: 'ai_disabled', language: 'auto', languages: [], transcript: false, since_ms: null, by_name: null,
+};
 const joined = (change: Partial<Joined> = {}): Joined => ({
   type: 'joined',
   seq: 1,
@@ -10,10 +13,11 @@ const joined = (change: Partial<Joined> = {}): Joined => ({
   resume_within_s: 30,
   heartbeat_s: 5,
   participant_id: 'p1',
-  room: { meeting_id: 'm1', code: 'abc-defg-hij', title: 'T', started_at_ms: 1, locked: false, max_participants: 9, participants: [], recording: null },
+  room: { meeting_id: 'm1', code: 'abc-defg-hij', title: 'T', started_at_ms: 1, locked: false, max_participants: 9, participants: [], recording: null, captions },
   need_media: { seats: 4, audio_seats: 0 },
   ice_servers: [],
   chat: [],
+  captions: [],
   ref: null,
   ...change,
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AnyServerMessage, ChatMessage, Participant, RecordingState } from '../protocol/messages';
+import type { AnyServerMessage, CaptionsState, ChatMessage, Participant, RecordingState } from '../protocol/messages';
 import { noticeOf } from './notices';
 import { asksConsent, emptyView, mergeChat, raisedHands, reduce, seatFor, self, sends, type LocalEvent, type RoomView } from './room';
 
@@ -10,14 +10,17 @@ const person = (id: string, change: Partial<Participant> = {}): Participant => (
 const line = (seq: number, from = 'b', text = `line ${seq}`): ChatMessage => ({
   chat_seq: seq, message_id: `m${seq}`, participant_id: from, user_id: null, name: from, text, sent_at_ms: seq,
 });
+const captions: CaptionsState = {
+  on: false, available: false, reason: 'ai_disabled', language: 'auto', languages: [], transcript: false, since_ms: null, by_name: null,
+};
 const joined = (
   chat: ChatMessage[] = [],
   people = [person('a', { role: 'host' }), person('b')],
   recording: RecordingState | null = null,
 ): AnyServerMessage => ({
   type: 'joined', session_id: 's', resume_token: 'r', resume_within_s: 30, heartbeat_s: 5, participant_id: 'a',
-  room: { meeting_id: 'm', code: 'c', title: 'Plan', started_at_ms: 5, locked: false, max_participants: 10, participants: people, recording },
-  need_media: { seats: 4, audio_seats: 0 }, ice_servers: [], chat, ref: null,
+  room: { meeting_id: 'm', code: 'c', title: 'Plan', started_at_ms: 5, locked: false, max_participants: 10, participants: people, recording, captions },
+  need_media: { seats: 4, audio_seats: 0 }, ice_servers: [], chat, captions: [], ref: null,
 });
 const recording = (change: Partial<RecordingState> = {}): RecordingState => ({
   state: 'on', recording_id: 'r1', since_ms: 1_000, by_name: 'B', reason: null, consent_required: false, ...change,
