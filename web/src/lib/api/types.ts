@@ -55,6 +55,8 @@ export interface MeetingOutline {
   start_time: string | null;
   /** True while it is being recorded. */
   recording: boolean;
+  /** True while captions are on; left out by servers that do not say. */
+  captions?: boolean;
   settings: MeetingSettings;
 }
 
@@ -145,6 +147,18 @@ export interface Recording {
   tracks: RecordingTrack[];
   chapters: Chapter[];
   permissions: { download: boolean; share: boolean; delete: boolean; process: boolean };
+}
+
+/** One phrase of a kept transcript. */
+export interface TranscriptSegment {
+  id: string;
+  participant_id: string;
+  /** Of the speaker, as it was then. */
+  name: string;
+  start_time: string;
+  end_time: string;
+  text: string;
+  language: string;
 }
 
 /** How the video is to be made; what is left out stays as the server has it. */

@@ -11,7 +11,7 @@ export const enCaptions = {
 
   'captions.forAll': 'For everybody',
   'captions.switch': 'Captions in this meeting',
-  'captions.switchHint': 'What is said into an open microphone is turned into text on this server. Nothing leaves it.',
+  'captions.switchHint': 'What is said into an open microphone is turned into text by this server’s own speech model. No other company hears it.',
   'captions.isOn': 'Captions are on.',
   'captions.isOff': 'Captions are off. A host can switch them on.',
   'captions.language': 'Spoken language',
@@ -37,6 +37,7 @@ export const enCaptions = {
   'transcript.open': 'Open transcript',
   'transcript.empty': 'Nothing has been said yet. What people say appears here.',
   'transcript.emptyOff': 'Captions are off. With them on, what people say appears here.',
+  'transcript.none': 'There is no transcript of this meeting that is open to you.',
   'transcript.search': 'Search the transcript',
   'transcript.hits': '{at} of {count}',
   'transcript.noHits': 'Not found',

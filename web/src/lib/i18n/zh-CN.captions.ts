@@ -13,7 +13,7 @@ export const zhCNCaptions: Record<keyof typeof enCaptions, string> = {
 
   'captions.forAll': '对所有人',
   'captions.switch': '本会议的字幕',
-  'captions.switchHint': '麦克风打开时说的话由本服务器转写成文字，不会传到别处。',
+  'captions.switchHint': '麦克风打开时说的话由本服务器自带的语音模型转写成文字，不会交给其他公司。',
   'captions.isOn': '字幕已开启。',
   'captions.isOff': '字幕未开启，主持人可以开启。',
   'captions.language': '会议语言',
@@ -39,6 +39,7 @@ export const zhCNCaptions: Record<keyof typeof enCaptions, string> = {
   'transcript.open': '打开文字记录',
   'transcript.empty': '还没有人发言。大家说的话会显示在这里。',
   'transcript.emptyOff': '字幕未开启。开启后，大家说的话会显示在这里。',
+  'transcript.none': '本会议没有你可以查看的文字记录。',
   'transcript.search': '搜索文字记录',
   'transcript.hits': '第 {at} 处，共 {count} 处',
   'transcript.noHits': '未找到',

@@ -86,6 +86,12 @@ function heldMs(line: CaptionLine): number {
 
 /** Both lists by the time of speaking, each phrase once and as it was told last. */
 function mergeFinals(held: readonly CaptionLine[], more: readonly CaptionLine[]): readonly CaptionLine[] {
+  const [line] = more;
+  const last = held.at(-1);
+  // Nearly always one phrase that follows all others.
+  if (more.length === 1 && line && line.text !== '' && last && last.start_ms <= line.start_ms && !held.some((one) => one.caption_id === line.caption_id)) {
+    return [...held, line].slice(-MAX_FINALS);
+  }
   const byId = new Map(held.map((line) => [line.caption_id, line]));
   for (const line of more) if (line.text !== '') byId.set(line.caption_id, line);
   return [...byId.values()].sort((a, b) => a.start_ms - b.start_ms).slice(-MAX_FINALS);

@@ -24,7 +24,7 @@ describe('the transcript', () => {
   it('is a text with a line for each phrase', () => {
     const at = (seconds: number): string => clock(START + seconds * 1_000, 'en');
     expect(transcriptText(said.slice(1, 3), 'en')).toBe(`[${at(20)}] ANA: Is the plan on paper?\n[${at(30)}] BEN: It is. A PLAN, a plan!\n`);
-    expect(transcriptFileName('abc-defg-hij', new Date(2026, 1, 3, 12).getTime())).toBe('transcript-abc-defg-hij-2026-02-03.txt');
+    expect(transcriptFileName('Plan: a/b?', new Date(2026, 1, 3, 12).getTime())).toBe('Plan- a-b- 2026-02-03.txt');
   });
 });
 

@@ -6,18 +6,21 @@ import type { CaptionLine } from '../protocol/messages';
 /** Phrases of one person within this time stand under one name. */
 const TOGETHER_MS = 60_000;
 
+/** What a transcript needs of a finished caption. */
+export type Phrase = Pick<CaptionLine, 'caption_id' | 'participant_id' | 'name' | 'text' | 'start_ms' | 'language'>;
+
 export interface TranscriptRow {
-  readonly line: CaptionLine;
+  readonly phrase: Phrase;
   /** The name and the time stand above it. */
   readonly head: boolean;
 }
 
-export function transcriptRows(finals: readonly CaptionLine[]): readonly TranscriptRow[] {
+export function transcriptRows(phrases: readonly Phrase[]): readonly TranscriptRow[] {
   let headMs = 0;
-  return finals.map((line, index) => {
-    const head = finals[index - 1]?.participant_id !== line.participant_id || line.start_ms - headMs > TOGETHER_MS;
-    if (head) headMs = line.start_ms;
-    return { line, head };
+  return phrases.map((phrase, index) => {
+    const head = phrases[index - 1]?.participant_id !== phrase.participant_id || phrase.start_ms - headMs > TOGETHER_MS;
+    if (head) headMs = phrase.start_ms;
+    return { phrase, head };
   });
 }
 
@@ -56,22 +59,24 @@ export interface Hit {
 }
 
 /** Every place where `query` is said, from the beginning. */
-export function findHits(finals: readonly CaptionLine[], query: string): readonly Hit[] {
+export function findHits(phrases: readonly Phrase[], query: string): readonly Hit[] {
   const wanted = pattern(query);
   if (!wanted) return [];
-  return finals.flatMap((line) =>
-    [...line.text.matchAll(wanted)].map((_, number) => ({ captionId: line.caption_id, number })),
+  return phrases.flatMap((phrase) =>
+    [...phrase.text.matchAll(wanted)].map((_, number) => ({ captionId: phrase.caption_id, number })),
   );
 }
 
 /** A line for each phrase: "[10:42] Ana: Good morning." */
-export function transcriptText(finals: readonly CaptionLine[], language: string): string {
-  return finals.map((line) => `[${clock(line.start_ms, language)}] ${line.name}: ${line.text}\n`).join('');
+export function transcriptText(phrases: readonly Phrase[], language: string): string {
+  return phrases.map((one) => `[${clock(one.start_ms, language)}] ${one.name}: ${one.text}\n`).join('');
 }
 
-/** "transcript-abc-defg-hij-2026-11-28.txt", with the day on which the meeting began where the browser is. */
-export function transcriptFileName(code: string, startedAtMs: number): string {
+/** "Design review 2026-11-28.txt", with the day on which the meeting began where the browser is. */
+export function transcriptFileName(title: string, startedAtMs: number): string {
   const day = new Date(startedAtMs);
   const two = (value: number): string => String(value).padStart(2, '0');
-  return `transcript-${code}-${day.getFullYear()}-${two(day.getMonth() + 1)}-${two(day.getDate())}.txt`;
+  // No file system takes these.
+  const plain = title.replace(/[\\/:*?"<>|]+/g, '-');
+  return `${plain} ${day.getFullYear()}-${two(day.getMonth() + 1)}-${two(day.getDate())}.txt`;
 }
