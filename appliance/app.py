@@ -32,6 +32,7 @@ from urllib.parse import urlsplit
 import structlog
 import trio
 
+from appliance.ai_parts import make_inference
 from appliance.api.application import make_application
 from appliance.api.server import serve_http
 from appliance.api.services import Services, make_services
@@ -51,6 +52,7 @@ from appliance.jobs.registry import Registry
 from appliance.jobs.runner import Runner
 from appliance.live.directory import Live, open_live
 from appliance.live.recorder import open_recorder
+from appliance.live.transcriber import Transcriber
 from appliance.observe.metrics import JobMeter, Metrics
 from appliance.plugin_storage import open_any_storage
 from appliance.reactions.listeners import PREFIX, subscribers
@@ -179,6 +181,8 @@ async def _open_parts(
         metrics = Metrics()
         shelf = _make_shelf(settings, folder, database, files)
         signer = TokenSigner(folder.key("tokens"))
+        inference = make_inference(settings, metrics.inference_meter())
+        transcriber = Transcriber(settings.captions, inference, clock_us=sfu.clock_us)
         bus = LiveBus()
         notices = make_notices(settings, plugins.notifiers, _now_ms)
         reaction = Reaction(name="notices", types=NOTICED, react=notices.react)
@@ -191,7 +195,7 @@ async def _open_parts(
                 now_ms=_now_ms,
                 clock_us=sfu.clock_us,
             ) as recorder,
-            open_live(settings, database, sfu, signer, recorder, node=folder.node) as live,
+            open_live(settings, database, sfu, signer, recorder, transcriber, node=folder.node) as live,
             open_telling(
                 settings.bus,
                 database,
@@ -206,6 +210,7 @@ async def _open_parts(
             recorder.meetings = live
             beside.start_soon(follow_revoked, bus, live.revoke_user)
             beside.start_soon(follow_plugins, plugins, database, _now_ms)
+            beside.start_soon(inference.serve)
             administrators = await database.read(users.count_active_admins)
             services = make_services(
                 version=version,
@@ -218,6 +223,7 @@ async def _open_parts(
                 staging=staging,
                 metrics=metrics,
                 plugins=plugins,
+                inference=inference,
                 setup_token=None if administrators else new_token(),
                 now_ms=_now_ms,
             )
@@ -228,6 +234,7 @@ async def _open_parts(
             metrics.meetings(live.statistics)
             metrics.recordings(recorder.statistics)
             metrics.plugins(plugins.statistics)
+            metrics.inference(inference.statistics)
             metrics.gauge("active_users", "Different people in meetings now, guests too.", partial(_active_users, live))
             metrics.gauge("tasks", "Tasks of the server.", lambda: trio.lowlevel.current_statistics().tasks_living)
             metrics.events(telling.statistics)

@@ -185,6 +185,37 @@ class RecordingSettings(Section, frozen=True):
     encoder: Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}$")] = "auto"
 
 
+class AiSettings(Section, frozen=True):
+    """The inference workers."""
+
+    enabled: bool = True
+    device: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
+    processes: Annotated[int, Meta(ge=0, le=64)] = 1
+    threads: Annotated[int, Meta(ge=0, le=256)] = 0
+    max_memory_bytes: Annotated[int, Meta(ge=268_435_456, le=2**40)] = 2_147_483_648
+    idle_unload_s: Annotated[float, Meta(ge=0, le=604_800)] = 600.0
+    queue: Annotated[int, Meta(ge=1, le=100_000)] = 256
+    queue_bytes: Annotated[int, Meta(ge=1_048_576, le=2**40)] = 134_217_728
+    workers: tuple[NonEmpty, ...] = ()
+    servers: tuple[NonEmpty, ...] = ()
+    triton_url: str = ""
+
+
+class CaptionsSettings(Section, frozen=True):
+    """Live captions, which hosts switch on, and the transcripts that come of them."""
+
+    enabled: bool = True
+    language: Annotated[str, Meta(pattern=r"^(auto|[a-z]{2,3})$")] = "auto"
+    transcript: bool = True
+
+
+class ModelsSettings(Section, frozen=True):
+    """Where models lie, and which there are."""
+
+    folder: str = ""
+    catalogs: tuple[NonEmpty, ...] = ()
+
+
 class MediaFilesSettings(Section, frozen=True):
     """Files that people upload."""
 
@@ -267,6 +298,9 @@ class Settings(Section, frozen=True):
     media: MediaSettings = MediaSettings()
     jobs: JobsSettings = JobsSettings()
     recording: RecordingSettings = RecordingSettings()
+    ai: AiSettings = AiSettings()
+    captions: CaptionsSettings = CaptionsSettings()
+    models: ModelsSettings = ModelsSettings()
     media_files: MediaFilesSettings = MediaFilesSettings()
     limits: LimitsSettings = LimitsSettings()
     notifications: NotificationsSettings = NotificationsSettings()

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from appliance.errors import ConfigError
 from appliance.settings import (
+    AiSettings,
     BusSettings,
     DatabaseSettings,
     HttpSettings,
@@ -21,6 +22,7 @@ from appliance.settings import (
     StorageSettings,
     TlsSettings,
     has_certificate,
+    is_loopback,
 )
 
 
@@ -51,8 +53,33 @@ def check(settings: Settings) -> None:
             _check_address(f"media.{name}", host)
     for server in media.ice_servers:
         _check_ice_server(server)
+    _check_ai(settings.ai)
     if len(set(settings.plugins.enabled)) != len(settings.plugins.enabled):
         _reject("plugins.enabled", list(settings.plugins.enabled), "names a plugin twice")
+
+
+def _check_ai(ai: AiSettings) -> None:
+    for worker in ai.workers:
+        endpoint, _, key = worker.partition(" ")
+        host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+        if not endpoint.startswith("tcp://") or not host or not port.isdigit():
+            _reject("ai.workers", worker, 'must be "tcp://host:port KEY"')
+        if key and not _is_curve_key(key):
+            _reject("ai.workers", worker, "its key must be what `parley ai keys` prints, 40 characters")
+        if not key and not is_loopback(host.strip("[]")):
+            _reject("ai.workers", worker, "only a worker on loopback may do without a key")
+    if len(set(ai.workers)) != len(ai.workers):
+        _reject("ai.workers", list(ai.workers), "names a worker twice")
+    for key in ai.servers:
+        if not _is_curve_key(key):
+            _reject("ai.servers", key, "must be what `parley ai keys` prints, 40 characters")
+    if ai.triton_url and urlsplit(ai.triton_url).scheme not in ("http", "https"):
+        _reject("ai.triton_url", ai.triton_url, "must begin with http:// or https://")
+
+
+def _is_curve_key(text: str) -> bool:
+    """Z85 of 32 bytes (RFC 32): 40 of these characters."""
+    return re.fullmatch(r"[0-9A-Za-z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}", text) is not None
 
 
 def _check_ice_server(server: IceServerSettings) -> None:

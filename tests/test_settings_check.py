@@ -6,6 +6,7 @@ import pytest
 
 from appliance.errors import ConfigError
 from appliance.settings import (
+    AiSettings,
     AuthSettings,
     DatabaseSettings,
     HttpSettings,
@@ -55,6 +56,12 @@ def test_the_defaults_are_good() -> None:
         (Settings(tls=TlsSettings(mode="off", folder="f")), "tls.mode = 'off'"),
         (Settings(database=DatabaseSettings(url="mysql://root:hidden@x")), "database.url"),
         (Settings(plugins=PluginsSettings(enabled=("a", "b", "a"))), "plugins.enabled = ['a', 'b', 'a']"),
+        (Settings(ai=AiSettings(workers=("10.0.0.5:8810",))), "ai.workers = '10.0.0.5:8810'"),
+        (Settings(ai=AiSettings(workers=("tcp://10.0.0.5:8810",))), "ai.workers = 'tcp://10.0.0.5:8810'"),
+        (Settings(ai=AiSettings(workers=("tcp://10.0.0.5:8810 short",))), "ai.workers = "),
+        (Settings(ai=AiSettings(workers=("tcp://[::1]:8810",) * 2)), "ai.workers = "),
+        (Settings(ai=AiSettings(servers=("short",))), "ai.servers = 'short'"),
+        (Settings(ai=AiSettings(triton_url="triton:8000")), "ai.triton_url = 'triton:8000'"),
         (Settings(database=DatabaseSettings(pool_min=5, pool_max=2)), "database.pool_min = 5"),
     ],
 )

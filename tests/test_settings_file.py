@@ -85,6 +85,16 @@ def test_every_key_is_set_by_file_and_by_environment(section: str, key: str, def
             other = "x.pem"
         case "storage.kind":
             other = "s3"
+        case "ai.device":
+            other = "cuda"
+        case "ai.workers":
+            other = ("tcp://127.0.0.1:8810",)
+        case "ai.servers":
+            other = ("rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7",)
+        case "ai.triton_url":
+            other = "http://triton:8000"
+        case "models.catalogs":
+            other = ("further.toml",)
         case _ if isinstance(default, bool):
             other = not default
         case "database.pool_max" | "signaling.silence_s" | "auth.refresh_ttl_s" | "signaling.burst":

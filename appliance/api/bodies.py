@@ -224,6 +224,19 @@ class MessagesQuery(Body, frozen=True, kw_only=True):
     limit: PageLimit = DEFAULT_LIMIT
 
 
+class TranscriptQuery(Body, frozen=True, kw_only=True):
+    format: Literal["json", "vtt", "srt", "md"] = "json"
+    limit: PageLimit = DEFAULT_LIMIT
+    """Of ``json``, as ``cursor``."""
+    cursor: TokenText | None = None
+
+
+class TranscriptSearchQuery(Body, frozen=True, kw_only=True):
+    query: Annotated[str, Meta(min_length=1, max_length=200)]
+    limit: PageLimit = DEFAULT_LIMIT
+    cursor: TokenText | None = None
+
+
 class UsersQuery(Body, frozen=True, kw_only=True):
     search: Text | None = None
     role: UserRole | None = None
@@ -256,3 +269,10 @@ class JobsQuery(Body, frozen=True, kw_only=True):
     type: Text | None = None
     limit: PageLimit = DEFAULT_LIMIT
     cursor: TokenText | None = None
+
+
+class AiSetupBody(Body, frozen=True, kw_only=True):
+    action: Literal["load", "unload", "pin", "unpin"]
+    """``load``: into memory, anew if it is there. ``pin``: load it and keep it, over restarts too."""
+    model: Text
+    """Its name, as `GET /models` lists it."""

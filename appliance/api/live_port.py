@@ -24,6 +24,9 @@ class LiveMeetings(Protocol):
     def participants(self, meeting_id: str) -> list[Participant]:
         """Who is in the room now, in the order of joining."""
 
+    def has_captions(self, meeting_id: str) -> bool:
+        """What is said in the room is transcribed now."""
+
     async def end(self, meeting_id: str, *, by_user_id: str | None) -> None:
         """Close the room for everybody."""
 

@@ -5,13 +5,15 @@ Owns the answer to "which role has this account here"; what a role allows is `me
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from appliance.api.call import Call
 from appliance.api.shapes import MeetingView, meeting_view
 from appliance.errors import UserError
 from appliance.meeting import permissions
-from appliance.store import invitations, meetings, participants, users
+from appliance.store import invitations, meetings, participants, transcripts, users
 from appliance.store.database import Conn
 from appliance.store.meetings import Meeting
 from appliance.store.participants import MeetingRole
@@ -26,6 +28,12 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     my_role: MeetingRole | None
     """None: never joined, not invited."""
     kicked: bool
+    has_transcript: bool
+    """Something of what was said is kept."""
+
+
+TranscriptScope = Literal["all", "present"]
+"""``present``: what was said while somebody was there."""
 
 
 async def find(conn: Conn, id_or_code: str, subject: str | None) -> Found:
@@ -35,7 +43,8 @@ async def find(conn: Conn, id_or_code: str, subject: str | None) -> Found:
         raise UserError(404, "not_found", "there is no such meeting", field="meeting_id")
     creator = None if meeting.creator_id is None else await users.by_id(conn, meeting.creator_id)
     role, kicked = await role_of(conn, meeting, subject)
-    return Found(meeting=meeting, creator=creator, my_role=role, kicked=kicked)
+    has_transcript = await transcripts.exists(conn, meeting.id)
+    return Found(meeting=meeting, creator=creator, my_role=role, kicked=kicked, has_transcript=has_transcript)
 
 
 async def role_of(conn: Conn, meeting: Meeting, subject: str | None) -> tuple[MeetingRole | None, bool]:
@@ -67,6 +76,17 @@ def acting_role(call: Call, found: Found) -> MeetingRole | None:
     return None if found.kicked else found.my_role
 
 
+def transcript_scope(found: Found, user: User) -> TranscriptScope | None:
+    """How much of the meeting's transcript an account may see: the meeting's rule for recordings, see `transcripts`."""
+    if user.role == "admin":
+        return "all"
+    if found.kicked or found.my_role is None:
+        return None
+    if permissions.allowed(found.my_role, "record"):
+        return "all"
+    return "present" if found.meeting.recording_access == "participants" else None
+
+
 def view(call: Call, found: Found) -> MeetingView:
     """The meeting as the caller sees it."""
     return meeting_view(
@@ -75,6 +95,8 @@ def view(call: Call, found: Found) -> MeetingView:
         my_role=found.my_role,
         participant_count=call.services.live.participant_count(found.meeting.id),
         recording=is_recorded(call, found),
+        captions=call.services.live.has_captions(found.meeting.id),
+        has_transcript=found.has_transcript and transcript_scope(found, call.user) is not None,
         base_url=call.base_url,
     )
 

@@ -18,7 +18,7 @@ from appliance.errors import UserError
 from appliance.events.catalogue import MeetingCancelled, MeetingCreated, MeetingInvited, MeetingUpdated
 from appliance.events.envelope import Envelope
 from appliance.ids import new_id, new_meeting_code
-from appliance.store import audit, invitations, meetings, outbox, users
+from appliance.store import audit, invitations, meetings, outbox, transcripts, users
 from appliance.store.audit import AuditEntry
 from appliance.store.database import Conn
 from appliance.store.meetings import Meeting
@@ -63,7 +63,7 @@ async def create(call: Call, body: CreateMeetingBody) -> MeetingView:
     )
     entry = call.audit_entry("meeting.create", target=meeting.id)
     stored = await call.run(_insert, meeting, codes, entry, call.event(event))
-    return view(call, Found(meeting=stored, creator=user, my_role="host", kicked=False))
+    return view(call, Found(meeting=stored, creator=user, my_role="host", kicked=False, has_transcript=False))
 
 
 async def _insert(
@@ -116,7 +116,8 @@ async def show(call: Call, meeting_id: str) -> MeetingView | MeetingPreview:
     """A meeting by id or code; signed-out callers see what they need to join."""
     found = await call.read(find, meeting_id, None if call.caller is None else call.user.id)
     if call.caller is None:
-        return meeting_preview(found.meeting, recording=is_recorded(call, found))
+        captions = call.services.live.has_captions(found.meeting.id)
+        return meeting_preview(found.meeting, recording=is_recorded(call, found), captions=captions)
     return view(call, found)
 
 
@@ -194,6 +195,7 @@ async def _delete(
     before = await meetings.find(conn, meeting_id)
     if before is None or not await meetings.delete(conn, meeting_id, now_ms):
         raise UserError(404, "not_found", "there is no such meeting", field="meeting_id")
+    await transcripts.remove_meeting(conn, meeting_id)
     await audit.insert(conn, entry)
     match before.status:  # one that is over already was told of
         case "scheduled":

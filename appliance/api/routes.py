@@ -13,6 +13,7 @@ import msgspec
 
 from appliance.api import (
     admin,
+    ai,
     audit_log,
     auth,
     avatars,
@@ -34,17 +35,21 @@ from appliance.api import (
     shared,
     streams,
     system,
+    transcripts,
     tus,
     users,
 )
 from appliance.api import admin_shapes as a
+from appliance.api import ai_shapes as i
 from appliance.api import bodies as b
 from appliance.api import media_shapes as m
 from appliance.api import notification_shapes as n
 from appliance.api import recording_shapes as r
 from appliance.api import shapes as s
+from appliance.api import transcript_shapes as t
 from appliance.api.limits import LimitName
 from appliance.api.pages import Page
+from appliance.inference.health import ModelHealth
 from appliance.signaling.messages import ChatMessage
 
 Access = Literal["public", "optional", "user", "admin", "token"]
@@ -224,6 +229,9 @@ ROUTES: tuple[Route, ...] = (
     _route("POST /meetings/{meeting_id}/participants/{uid}/mute", moderation.mute, "user", "api", s.Changed, body=b.MuteBody),  # noqa: E501
     _route("POST /meetings/{meeting_id}/participants/{uid}/role", moderation.set_role, "user", "api", s.Changed, body=b.ParticipantRoleBody),  # noqa: E501
     _route("GET /meetings/{meeting_id}/messages", messages.list_page, "user", "api", Page[ChatMessage], query=b.MessagesQuery),  # noqa: E501
+    _route("GET /meetings/{meeting_id}/transcript", transcripts.show, "user", "api", Page[t.SegmentView], query=b.TranscriptQuery),  # noqa: E501
+    _route("DELETE /meetings/{meeting_id}/transcript", transcripts.delete, "user", "api", s.Nothing, body=b.Empty),
+    _route("GET /transcripts", transcripts.search, "user", "api", Page[t.FoundSegmentView], query=b.TranscriptSearchQuery),  # noqa: E501
 
     _route("POST /recordings", recordings.start, "user", "api", r.RecordingView, body=b.StartRecordingBody, aliases=("/recordings/start",)),  # noqa: E501
     _route("GET /recordings", recordings.list_page, "user", "api", Page[r.RecordingView], query=b.RecordingsQuery),
@@ -253,6 +261,12 @@ ROUTES: tuple[Route, ...] = (
     _route("GET /media/{media_id}", media_files.show, "user", "api", None, query=m.MediaQuery),
     _route("DELETE /media/{media_id}", media_files.delete, "user", "api", s.Nothing, body=b.Empty),
     _route("GET /media/{media_id}/thumbnail", media_files.thumbnail, "user", "api", None),
+
+    _route("GET /models", ai.list_models, "user", "api", Page[i.ModelView]),
+    _route("GET /ai/info", ai.info, "user", "api", i.AiInfo),
+    _route("GET /ai/health", ai.health, "user", "api", i.AiHealth),
+    _route("POST /ai/setup", ai.setup, "admin", "api", ModelHealth, body=b.AiSetupBody),
+    _route("GET /admin/models", ai.list_for_admin, "admin", "api", i.AdminModels),
 
     *_streams("!"),
     *_streams(""),

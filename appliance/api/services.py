@@ -19,6 +19,7 @@ from appliance.auth.tokens import TokenSigner
 from appliance.files.staging import Staging
 from appliance.files.storage import ObjectStorage
 from appliance.hooks.running import Plugins
+from appliance.inference.client import Inference
 from appliance.reactions.notices import Notices, make_notices
 from appliance.settings import Settings
 from appliance.store.database import Database
@@ -59,6 +60,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """Files on their way in."""
     metrics: Metrics
     plugins: Plugins
+    inference: Inference
     notices: Notices
     passwords: PasswordHasher
     tokens: TokenSigner
@@ -86,6 +88,7 @@ def make_services(
     staging: Staging,
     metrics: Metrics,
     plugins: Plugins,
+    inference: Inference,
     setup_token: str | None,
     now_ms: Callable[[], int],
 ) -> Services:
@@ -100,6 +103,7 @@ def make_services(
         staging=staging,
         metrics=metrics,
         plugins=plugins,
+        inference=inference,
         notices=make_notices(settings, plugins.notifiers, now_ms),
         passwords=PasswordHasher(settings.auth),
         tokens=TokenSigner(secret),

@@ -117,6 +117,8 @@ class MeetingPreview(Shape, frozen=True, kw_only=True):
     start_time: str | None
     recording: bool
     """It is being recorded now."""
+    captions: bool
+    """What is said there is transcribed now."""
     settings: MeetingSettingsView
 
 
@@ -135,6 +137,8 @@ class MeetingView(MeetingPreview, frozen=True, kw_only=True):
     url: str
     my_role: MeetingRole | None
     """Null: neither host nor member, never joined, not invited."""
+    has_transcript: bool
+    """Something of what was said is kept, and the caller may see it."""
 
 
 class JoinView(Shape, frozen=True, kw_only=True):
@@ -211,7 +215,7 @@ def user_view(user: User) -> UserView:
     )
 
 
-def meeting_preview(meeting: Meeting, *, recording: bool) -> MeetingPreview:
+def meeting_preview(meeting: Meeting, *, recording: bool, captions: bool) -> MeetingPreview:
     """The meeting as somebody sees it who is not signed in."""
     return MeetingPreview(
         id=meeting.id,
@@ -220,6 +224,7 @@ def meeting_preview(meeting: Meeting, *, recording: bool) -> MeetingPreview:
         status=meeting.status,
         start_time=to_text_or_none(meeting.start_at_ms),
         recording=recording,
+        captions=captions,
         settings=_settings(meeting),
     )
 
@@ -231,6 +236,8 @@ def meeting_view(
     my_role: MeetingRole | None,
     participant_count: int,
     recording: bool,
+    captions: bool,
+    has_transcript: bool,
     base_url: str,
 ) -> MeetingView:
     """The meeting as somebody sees it who is signed in."""
@@ -241,6 +248,7 @@ def meeting_view(
         status=meeting.status,
         start_time=to_text_or_none(meeting.start_at_ms),
         recording=recording,
+        captions=captions,
         settings=_settings(meeting),
         description=meeting.description,
         creator=None
@@ -254,6 +262,7 @@ def meeting_view(
         participant_count=participant_count,
         url=f"{base_url}/{meeting.code}",
         my_role=my_role,
+        has_transcript=has_transcript,
     )
 
 

@@ -15,12 +15,12 @@ import structlog
 import trio
 import zmq
 
-from appliance.errors import ParleyError
 from appliance.inference import messages as m
 from appliance.inference.entries import CatalogEntry
 from appliance.inference.health import InferenceHealth, ModelHealth
 from appliance.inference.installed import ModelError, ModelFolder
-from appliance.inference.link import Curve, Link
+from appliance.inference.link import Link
+from appliance.inference.replies import InferenceError, RemoteWorker, Reply
 from appliance.inference.reports import health_of, models_of
 from appliance.inference.scheduling import BATCHES_IN_FLIGHT, Priority, Scheduler, Verdict, Work
 from appliance.inference.supervisor import Supervisor
@@ -37,36 +37,6 @@ _NO_OPTIONS = msgspec.Raw(msgspec.msgpack.encode({}))
 
 Meter = Callable[[str, str, float], None]
 """``meter(model, outcome, seconds)`` for each request: ``answered``, or the code of its error."""
-
-
-class InferenceError(ParleyError):
-    """There is no answer, and why. ``code``: `model_not_installed`, `model_unknown`, `model_broken`,
-    `model_unavailable`, `overloaded`, `expired`, `worker_died`, `task_failed`, `ai_off`, or one of a task's own."""
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """A model's answer."""
-
-    values: Any
-    payload: bytes
-    model: str
-    worker: str
-    epoch: int
-    """Of the session; another one than before: its state was lost with a worker. 0 without a session."""
-    latency_ms: float
-    """From the question to this."""
-    queued_ms: float
-    """In the worker."""
-    run_ms: float
-    """Of the batch that it was in."""
-    batch: int
-
-
-class RemoteWorker(msgspec.Struct, frozen=True):
-    """A worker on another machine. Without keys only where the network is trusted wholly."""
-
-    endpoint: str
-    curve: Curve | None
 
 
 class _Waiter:

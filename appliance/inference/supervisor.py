@@ -100,7 +100,6 @@ class Supervisor:
             finally:
                 await _end(process, at_once=lived)
                 self.pid = None
-                path.unlink(missing_ok=True)
         killed_by_us = bool(reason) and process.returncode == -9
         return reason if killed_by_us else _said(process.returncode or 0)
 

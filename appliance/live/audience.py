@@ -60,6 +60,17 @@ class Audience:
             if session.participant_id != but:
                 session.send(message, body)
 
+    def tell_ready(self, message: AnyServerMessage) -> int:
+        """Send what the next one replaces to everybody whose socket keeps up; how many were left out."""
+        body = encode(message)
+        lagging = 0
+        for session in self.sessions.values():
+            if session.link is not None and session.link.lags:
+                lagging += 1
+            else:
+                session.send(message, body)
+        return lagging
+
     def announce(self, events: Iterable[MeetingEvent]) -> None:
         """Tell everybody concerned what happened."""
         for event in events:

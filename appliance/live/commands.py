@@ -20,6 +20,7 @@ from appliance.store.messages import StoredMessage
 
 if TYPE_CHECKING:
     from appliance.live.recording import RoomRecording
+    from appliance.live.voice import Line, Voice
     from appliance.sfu.events import RoomEvent
 
 T = TypeVar("T")
@@ -224,6 +225,19 @@ class EndRecording:
 
 
 @dataclass(frozen=True, slots=True)
+class SayCaption:
+    """A partial or final of what somebody says."""
+
+    voice: Voice
+    line: Line
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtCaptions:
+    """What captions can do has changed: tell everybody."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """The server stops."""
 
@@ -249,5 +263,7 @@ Command = (
     | BeginRecording
     | PauseRecording
     | EndRecording
+    | SayCaption
+    | LookAtCaptions
     | Stop
 )

@@ -22,6 +22,7 @@ from appliance.auth.tokens import TokenSigner
 from appliance.errors import UserError
 from appliance.live import nodes
 from appliance.live.admission import Admission, admit
+from appliance.live.captions import Transcribing
 from appliance.live.commands import (
     ChangeStream,
     CloseStream,
@@ -76,6 +77,7 @@ class Live(Outside):
         signer: TokenSigner,
         nursery: trio.Nursery,
         recorder: AutoRecorder | None,
+        transcribing: Transcribing | None,
         node: str,
     ) -> None:
         super().__init__(nursery)
@@ -85,6 +87,7 @@ class Live(Outside):
         self._media = media
         self._signer = signer
         self._recorder = recorder
+        self._transcribing = transcribing
         self._sessions: dict[str, Any] = {}  # session id → MeetingTask; each room keeps its own entries
         self._links: set[Link] = set()
         self._stopping = False
@@ -216,6 +219,7 @@ class Live(Outside):
                     index=self._sessions,
                     node=self._node,
                     recorder=self._recorder,
+                    transcribing=self._transcribing,
                 )
                 # In a context of its own: the meeting's log lines are not those of the request that came first.
                 contextvars.Context().run(self._nursery.start_soon, self._run, task)
@@ -302,6 +306,7 @@ async def open_live(
     media: MediaPlane,
     signer: TokenSigner,
     recorder: AutoRecorder | None = None,
+    transcribing: Transcribing | None = None,
     *,
     node: str,
 ) -> AsyncIterator[Live]:
@@ -312,7 +317,7 @@ async def open_live(
     name = uname().nodename
     await nodes.enter(database, node, name, _wall_ms)
     async with trio.open_nursery() as nursery:
-        live = Live(settings, database, media, signer, nursery, recorder, node)
+        live = Live(settings, database, media, signer, nursery, recorder, transcribing, node)
         nursery.start_soon(nodes.watch, database, node, name, live.running, _wall_ms)
         nursery.start_soon(
             pause_idle_meetings, database, node, live.running, settings.meetings.empty_grace_s, _wall_ms

@@ -30,6 +30,10 @@ class MediaSession(Protocol):
         """Seats of the newest negotiation, by number."""
 
     @property
+    def tells_levels(self) -> bool:
+        """Its packets say how loud they are (RFC 6464): it is among `Speakers` while somebody speaks."""
+
+    @property
     def connected(self) -> bool:
         """Whether media can flow."""
 

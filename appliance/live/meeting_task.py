@@ -24,6 +24,7 @@ from appliance.errors import UserError
 from appliance.events.catalogue import MeetingStarted, WebrtcConnectionClosed, WebrtcConnectionEstablished
 from appliance.live import entrance, moderation, recording, streams, verbs
 from appliance.live.audience import REACTIONS
+from appliance.live.captions import Transcribing
 from appliance.live.commands import (
     BeginRecording,
     Broadcast,
@@ -37,12 +38,14 @@ from appliance.live.commands import (
     EndRecording,
     Enter,
     GiveRole,
+    LookAtCaptions,
     MediaHappened,
     MuteFromOutside,
     OpenStream,
     PauseRecording,
     Remove,
     Said,
+    SayCaption,
     SocketGone,
     Stop,
 )
@@ -89,6 +92,7 @@ class MeetingTask:
         index: dict[str, Any],
         node: str,
         recorder: AutoRecorder | None = None,
+        transcribing: Transcribing | None = None,
     ) -> None:
         self.meeting_id = row.id
         self.ended = trio.Event()
@@ -102,6 +106,7 @@ class MeetingTask:
         self._index = index
         self._node = node
         self._recorder = recorder
+        self._transcribing = transcribing
         self._commands, self._inbox = trio.open_memory_channel[Command](_MAX_COMMANDS)
         self.room: Room | None = None
         self._empty_since: float | None = None
@@ -162,6 +167,7 @@ class MeetingTask:
             start=beside.start_soon,
             index=self._index,
             node=self._node,
+            transcribing=self._transcribing,
         )
         room.index_value = self
         self._empty_since = trio.current_time()
@@ -259,6 +265,10 @@ class MeetingTask:
                 moderation.change(room, command)
             case BeginRecording() | PauseRecording() | EndRecording():
                 self._record(room, command)
+            case SayCaption(voice=voice, line=caption):
+                room.captions.say(voice, caption)
+            case LookAtCaptions():
+                room.captions.look()
             case Stop(reconnect_after_s=delay):
                 room.stop(delay)
                 self._done = True
@@ -383,6 +393,7 @@ class MeetingTask:
                 self._done = True
         elif now >= self._quality_at:
             self._quality_at = now + QUALITY_EACH_S
+            room.captions.look()
             told = room.quality.update({s.participant_id: s.media.quality() for s in room.audience.sessions.values()})
             if told is not None:
                 room.audience.tell_all(Quality(participants=told))

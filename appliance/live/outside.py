@@ -38,6 +38,11 @@ class Outside:
         task = self._tasks.get(meeting_id)
         return 0 if task is None or task.room is None else len(task.room.meeting.participants)
 
+    def has_captions(self, meeting_id: str) -> bool:
+        """What is said in the room is transcribed now."""
+        task = self._tasks.get(meeting_id)
+        return task is not None and task.room is not None and task.room.captions.on
+
     def participants(self, meeting_id: str) -> list[Participant]:
         """Who is in the room now, in the order of joining."""
         task = self._tasks.get(meeting_id)

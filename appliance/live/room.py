@@ -17,7 +17,7 @@ from appliance.events.catalogue import AnyEvent, MeetingEnded, MeetingUserJoined
 from appliance.events.envelope import envelop
 from appliance.ids import new_id
 from appliance.live.audience import Audience
-from appliance.live.captions import RoomCaptions
+from appliance.live.captions import RoomCaptions, Transcribing
 from appliance.live.commands import Command
 from appliance.live.media import MediaRoom
 from appliance.live.quality import QualityBoard
@@ -71,6 +71,7 @@ class Room:
         start: Callable[..., None],
         index: dict[str, object],
         node: str,
+        transcribing: Transcribing | None = None,
     ) -> None:
         """``now``: seconds, never going back; ``put``: into the task's channel; ``start``: a task beside it;
         ``index``: the directory's table of session ids, of which this room keeps its own entries."""
@@ -95,7 +96,7 @@ class Room:
         self._chat: deque[StoredMessage] = deque(maxlen=CHAT_SHOWN)
         self._unsettled: set[Session] = set()
         self.recording: RoomRecording | None = None
-        self.captions = RoomCaptions(None)
+        self.captions = RoomCaptions(self, transcribing)
 
     # --- coming ------------------------------------------------------------------------------------------------
 
@@ -123,12 +124,13 @@ class Room:
             self._follow(event)
         if self.recording is not None:
             self.recording.follow(events)
-            self.tap()
+        self.tap()
 
     def tap(self) -> None:
-        """Record what is published now, if the room is recorded."""
+        """Record what is published now, if the room is recorded, and caption what is said."""
         if self.recording is not None:
             self.recording.tap(self.meeting.participants.values(), self.audience.sessions)
+        self.captions.tap()
 
     def _follow(self, event: MeetingEvent) -> None:
         match event:
@@ -263,6 +265,7 @@ class Room:
         self._stop_recording("meeting ended")
         if self.recording is not None:
             self.recording.let_go()
+        self.captions.close()
         for session in self.audience.sessions.values():
             _close_link(session, CloseCode.SERVER_ERROR, "the meeting's task ended")
             self.index.pop(session.session_id, None)
@@ -347,6 +350,7 @@ class Room:
         self.audience.tell_all(self.speakers.message())
         if self.recording is not None:
             self.recording.heard(self.speakers.dominant)
+        self.captions.heard()
         self._unsettled.update(s for s in self.audience.sessions.values() if s.crowded)
 
     def statistics(self) -> dict[str, Any]:
@@ -357,6 +361,7 @@ class Room:
             "reconnecting": sum(s.link is None for s in sessions),
             "media_connected": sum(s.media.connected for s in sessions),
             "chat_lines": self.chat_lines,
+            "captions": self.captions.statistics(),
             "rows_written": self.records.written,
             "rows_refused": self.records.refused,
             "reactions_refused": self.reactions_refused,

@@ -20,6 +20,10 @@ from appliance.signaling.negotiation import SeatPlan
 class FrameSink(Protocol):
     """The writing end of a socket; `sockets.Link`."""
 
+    @property
+    def lags(self) -> bool:
+        """Frames wait for a client that reads slowly: what can be left out should be."""
+
     def push(self, frame: str) -> None:
         """Queue a frame; a full queue cuts the socket off."""
 

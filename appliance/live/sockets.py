@@ -32,6 +32,10 @@ WRITE_WITHIN_S = 10.0
 _CLOSE_WITHIN_S = 2.0
 
 
+# A quarter of the queue: what two people who speak and twenty who join say in a second.
+_LAGS_FROM = 64
+
+
 class SocketClosed(Exception):  # noqa: N818  # past tense: an end, not a fault
     """The other end is gone, or this end has closed; nothing more can be sent or received."""
 
@@ -75,6 +79,11 @@ class Link:
             self.cut(CloseCode.TOO_SLOW, "does not read")
         except trio.BrokenResourceError:  # the writer has ended; the reader is about to tell
             self._finished = True
+
+    @property
+    def lags(self) -> bool:
+        """More waits than a client that reads leaves for a moment."""
+        return self.queue.statistics().current_buffer_used > _LAGS_FROM
 
     def finish(self, code: CloseCode, reason: str) -> None:
         """Close the socket once everything queued was sent. The first goodbye counts."""

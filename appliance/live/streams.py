@@ -33,6 +33,8 @@ CONNECT_WITHIN_S = 30.0
 class NoSocket:
     """FrameSink of a participant whom nobody tells anything."""
 
+    lags = False
+
     def push(self, frame: str) -> None:
         """Drop it."""
 

@@ -25,7 +25,6 @@ from appliance.signaling.messages import (
     Answer,
     AnyClientMessage,
     Candidate,
-    Captions,
     Chat,
     EndMeeting,
     History,
@@ -113,10 +112,8 @@ async def obey(room: Room, session: Session, message: AnyClientMessage) -> None:
                 room.recording.agree(me, accepted)
                 room.tap()
         case SetCaptions(on=on, language=language):
-            actor = meeting.actor(me)
-            permissions.check(actor.role, "caption")
-            room.captions.switch(on, language, now_ms=room.wall_ms(), by_name=meeting.get(me).name)
-            room.audience.tell_all(Captions(**msgspec.structs.asdict(room.captions.shown())))
+            permissions.check(meeting.get(me).role, "caption")
+            room.captions.switch(on, language, by_name=meeting.get(me).name)
         case EndMeeting():
             room.apply(meeting.end(meeting.actor(me)))
             room.store_end("ended")

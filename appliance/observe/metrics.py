@@ -23,6 +23,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Summa
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from appliance.observe.inference_metrics import InferenceMeter, inference_families
+
 _log = structlog.get_logger(__name__)
 
 # Seconds. From a cached answer (1 ms) over a password hash (0.1 s) to what a person gives up on.
@@ -109,6 +111,14 @@ class Metrics:
     def plugins(self, statistics: Callable[[], Mapping[str, Mapping[str, float]]]) -> None:
         """Add ``Plugins.statistics``: by plugin, ``enabled``, outcomes of calls, ``latency_total_s``."""
         self._add("plugin_calls", lambda: _plugins(statistics()))
+
+    def inference(self, statistics: Numbers) -> None:
+        """Add ``Inference.statistics``."""
+        self._add("inference_waiting", lambda: inference_families(statistics))
+
+    def inference_meter(self) -> InferenceMeter:
+        """What counts the requests to models; once."""
+        return InferenceMeter(self.registry)
 
     def exposition(self) -> tuple[bytes, str]:
         """Everything, in Prometheus' text format, and its media type."""

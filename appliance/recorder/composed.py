@@ -17,6 +17,17 @@ LEAST_HEIGHT, MOST_HEIGHT = 360, 1080
 LEAST_FPS, MOST_FPS = 5, 30
 
 
+class Spoken(msgspec.Struct, frozen=True):
+    """What somebody said, as the meeting's transcript has it."""
+
+    start_ms: int
+    """Since the Unix epoch, by the clock of the journals."""
+    end_ms: int
+    participant_id: str
+    name: str
+    text: str
+
+
 class ComposeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How the film shall be."""
 
@@ -29,6 +40,8 @@ class ComposeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """``mp4``: H.264 and AAC. ``webm``: VP9 and Opus."""
     captions: tuple[tuple[int, int, str, str], ...] = ()
     """(from ms, to ms, who speaks, words), times as in the film."""
+    spoken: tuple[Spoken, ...] = ()
+    """Further captions, of which the recording says where they are in the film, and whether they are in it at all."""
     encoder: str = "auto"
     """FFmpeg's name of a video encoder; ``auto``: the graphics card's when there is one."""
 

@@ -255,7 +255,7 @@ class _Making:
         self._progress.begin("writing")
         options = self._options
         duration_ms = self._duration_us // 1000
-        captions = usable(options.captions, duration_ms)
+        captions = usable((*options.captions, *self._material.captions(options.spoken)), duration_ms)
         if captions:
             _write_whole(self._out / CAPTIONS, vtt(captions).encode())
         film = self._out / f"meeting.{options.format}"

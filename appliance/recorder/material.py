@@ -6,11 +6,13 @@ Owns the first pass over the journals. A journal that is not there is a track wi
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.recorder.captions import Caption
 from appliance.recorder.cast import Cast, gather
+from appliance.recorder.composed import Spoken
 from appliance.recorder.frames import Frame, read_frames
 from appliance.recorder.journal import Codec, Record, scan
 from appliance.recorder.manifest import EVENTS, Manifest, TrackFile, read_manifest
@@ -51,6 +53,25 @@ class Material:
         file = next(file for file in self.manifest.tracks if file.track == track)
         keys = [(self.time.shown_us(at_us), offset) for at_us, offset in self.surveys[track].keys]
         return Pictures(lambda offset: self.frames(file, offset), keys)
+
+    def captions(self, spoken: Iterable[Spoken]) -> list[Caption]:
+        """What was said, at the times of the film: nothing that was paused, and nothing of people who were not
+        recorded."""
+        found = []
+        for said in spoken:
+            start_us, end_us = said.start_ms * 1000, said.end_ms * 1000
+            if self._is_heard(said.participant_id, start_us, end_us) and not self.time.is_cut((start_us + end_us) // 2):
+                start, end = self.time.shown_us(start_us) // 1000, self.time.shown_us(end_us) // 1000
+                found.append((start, end, said.name, said.text))
+        return found
+
+    def _is_heard(self, participant_id: str, start_us: int, end_us: int) -> bool:
+        for track in self.manifest.tracks:
+            if track.participant_id == participant_id and track.source == "microphone":
+                first_us, last_us = self.surveys[track.track].first_us, self.surveys[track.track].last_us
+                if first_us is not None and first_us < end_us and start_us < last_us:
+                    return True
+        return False
 
     def begins_us(self, track: TrackFile) -> int:
         """Shown time before which nothing of a track sounds."""

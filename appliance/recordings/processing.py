@@ -22,9 +22,10 @@ from appliance.jobs.places import JobContext, WorkerDiedError
 from appliance.jobs.recording_orders import RECORDING_PROCESS, Processing
 from appliance.jobs.registry import Registry
 from appliance.recorder.compose_process import Composed, ComposedTrack, ComposeOptions, compose
+from appliance.recorder.composed import Spoken
 from appliance.recordings.shelf import Shelf
 from appliance.settings import RecordingSettings
-from appliance.store import recording_runs, recordings
+from appliance.store import recording_runs, recordings, transcripts
 from appliance.store.database import DatabaseUnavailableError
 from appliance.store.recordings import Chapter, Outputs, Progress, Recording, Track
 
@@ -38,6 +39,8 @@ Compose = Callable[[str, ComposeOptions, str], Composed]
 # How far it is, for people who watch: the worker process writes it down about as often.
 _LOOK_EACH_S = 1.0
 _PROGRESS = "progress.json"
+# The captions of what was said last come a moment after the stop.
+_LAST_WORDS_MS = 3000
 # The worker process writes a line; more is not ours.
 _PROGRESS_BYTES = 4096
 _OUT = "out"
@@ -118,7 +121,8 @@ class _Work:
 
     async def _make(self, context: JobContext, payload: Processing, recording: Recording) -> str:
         folder = self._shelf.folder(recording.id)
-        composed = await self._composed(context, recording, self._options(payload, recording), folder)
+        options = msgspec.structs.replace(self._options(payload, recording), spoken=await self._spoken(recording))
+        composed = await self._composed(context, recording, options, folder)
         files, outputs = await trio.to_thread.run_sync(_outputs, recording, composed, folder / _OUT)
         if not await self._database.run(recording_runs.set_outputs, recording.id, recording.run, outputs):
             return "not wanted any more"
@@ -141,6 +145,20 @@ class _Work:
             height=payload.height or settings.height,
             format=payload.format or settings.format,
             encoder=settings.encoder,
+        )
+
+    async def _spoken(self, recording: Recording) -> tuple[Spoken, ...]:
+        """What the meeting's live captions have of the recording's time."""
+        stopped_ms = recording.stopped_at_ms or self._shelf.now_ms()
+        span = recording.meeting_id, recording.started_at_ms, stopped_ms
+        segments = await self._database.read(transcripts.between, *span)
+        if segments:
+            wait_ms = stopped_ms + _LAST_WORDS_MS - self._shelf.now_ms()
+            await trio.sleep(max(0, wait_ms) / 1000)
+            segments = await self._database.read(transcripts.between, *span)
+        return tuple(
+            Spoken(segment.start_ms, segment.end_ms, segment.participant_id, segment.name, segment.text)
+            for segment in segments
         )
 
     async def _composed(

@@ -104,6 +104,8 @@ class Session:
         self._wanted: dict[int, _Wanted] = {}
         self._muted: set[Source] = set()
         self._closed = False
+        self.tells_levels = False
+        """Its packets say how loud they are (RFC 6464), by the newest negotiation."""
 
     # --- what the owner sees -----------------------------------------------------------------------------------
 
@@ -268,6 +270,7 @@ class Session:
 
     def _apply_transport(self, before: Transport | None, after: Transport, agreed: NegotiatedSession) -> None:
         plane = self._sfu.plane
+        self.tells_levels = agreed.extensions.get("audio_level") is not None
         if before is None:
             self._sfu.add_session(after.number, self)
             plane.add_session(after.number, room=self.room.number, ufrag=after.ufrag, password=after.password)

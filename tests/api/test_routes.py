@@ -88,7 +88,7 @@ def test_what_strangers_reach() -> None:
     assert {label(route) for route in ROUTES if route.access == "optional"} == OPTIONAL
     assert {label(route) for route in ROUTES if route.access == "token"} == BY_TOKEN
     for route in ROUTES:
-        admin = route.path.startswith(("/api/v1/admin/", "/api/v1/stats", "/api/v1/rooms/"))
+        admin = route.path.startswith(("/api/v1/admin/", "/api/v1/stats", "/api/v1/rooms/", "/api/v1/ai/setup"))
         assert (route.access == "admin") == admin
 
 

@@ -19,9 +19,10 @@ def test_hashes_never_leave() -> None:
     user = rows.user("ann", password_hash="$secret", avatar_id="avt_x")
     meeting = rows.meeting("one", user.id, passcode_hash="$secret")
     view = shapes.meeting_view(
-        meeting, creator=user, my_role="host", participant_count=3, recording=True, base_url="https://x"
+        meeting, creator=user, my_role="host", participant_count=3, recording=True, captions=True,
+        has_transcript=True, base_url="https://x",
     )
-    preview = shapes.meeting_preview(meeting, recording=True)
+    preview = shapes.meeting_preview(meeting, recording=True, captions=True)
     for value in (shapes.user_view(user), shapes.public_user(user), view, preview):
         assert "secret" not in json.dumps(shown(value))
     assert shown(view)["settings"] == {

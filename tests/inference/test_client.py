@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import trio
+import trio.lowlevel
 
-from appliance.inference.client import Inference, InferenceError, Reply
+from appliance.inference.client import Inference
+from appliance.inference.replies import InferenceError, Reply
 from tests.support.inference_world import entry_text, models_folder, running
 from tests.support.waiting import until
 
@@ -30,7 +32,7 @@ async def _all(inference: Inference, name: str, options: list[dict[str, Any]], *
     async with trio.open_nursery() as nursery:
         for number in range(len(options)):
             nursery.start_soon(ask, number)
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
     return found
 
 
@@ -142,10 +144,10 @@ async def test_vision_is_shed_first_and_that_is_counted(tmp_path: Path) -> None:
         async with trio.open_nursery() as nursery:
             for _ in range(8):
                 nursery.start_soon(_all, inference, "slow", [{"s": 0.05}])
-                await trio.sleep(0)
+                await trio.lowlevel.checkpoint()
             for _ in range(6):
                 nursery.start_soon(_all, inference, "asr", [{"s": 0.05}])
-                await trio.sleep(0)
+                await trio.lowlevel.checkpoint()
         assert ("asr", "overloaded") not in outcomes
         shed = outcomes.count(("slow", "overloaded"))
         assert shed > 0

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from appliance.inference.client import Inference, InferenceError
+from appliance.inference.client import Inference
+from appliance.inference.replies import InferenceError
 from tests.support.inference_world import entry_text, models_folder, running, worker_config
 from tests.support.waiting import until
 

@@ -155,11 +155,19 @@ def main() -> int:
         *([] if ours_found["hop_p99_ms"] < TARGET_P99_MS else ["hop p99"]),
         *([] if ours_found["messages_per_s"] >= TARGET_MESSAGES_PER_S else ["messages a second"]),
     ]
-    print(f"targets: p50 < {TARGET_P50_MS} ms, p99 < {TARGET_P99_MS} ms, >= {TARGET_MESSAGES_PER_S} messages/s:", end=" ")
-    print("met" if not missed else f"missed: {', '.join(missed)}")
+    verdict = "met" if not missed else f"missed: {', '.join(missed)}"
+    targets = f"p50 < {TARGET_P50_MS} ms, p99 < {TARGET_P99_MS} ms, >= {TARGET_MESSAGES_PER_S} messages/s"
+    print(f"targets: {targets}: {verdict}")
     ratio = round(ours_found["messages_per_s"] / peer_found["messages_per_s"], 3)
-    line = {"bench": "inference", "unit": "messages/s", "ours": ours_found["messages_per_s"]}
-    print(json.dumps({**line, "peer": peer_found["messages_per_s"], "ratio": ratio, "detail": {"load_average": round(load_before, 2), **found}}))
+    result = {
+        "bench": "inference",
+        "unit": "messages/s",
+        "ours": ours_found["messages_per_s"],
+        "peer": peer_found["messages_per_s"],
+        "ratio": ratio,
+        "detail": {"load_average": round(load_before, 2), **found},
+    }
+    print(json.dumps(result))
     return 1 if missed else 0
 
 

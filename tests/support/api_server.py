@@ -18,6 +18,7 @@ from typing import Any
 
 import trio
 
+from appliance.ai_parts import make_inference
 from appliance.api.application import make_application
 from appliance.api.live_port import LiveMeetings
 from appliance.api.server import serve_http
@@ -250,6 +251,8 @@ def serving(
             trio.open_nursery() as nursery,
         ):
             recorder = RecorderLedger(database, clock.now_ms)
+            metrics = Metrics()
+            inference = make_inference(settings, metrics.inference_meter())
             services = make_services(
                 version="0.0.test",
                 settings=settings,
@@ -258,8 +261,9 @@ def serving(
                 live=live,
                 files=files,
                 staging=staging,
-                metrics=Metrics(),
+                metrics=metrics,
                 plugins=plugins,
+                inference=inference,
                 setup_token=setup_token,
                 now_ms=clock.now_ms,
                 recorder=recorder,
@@ -268,7 +272,9 @@ def serving(
 
             async def serve(*, task_status: trio.TaskStatus[list[tuple[str, int]]]) -> None:
                 await serve_http(application, settings, tls=tls, wait_stop=stop.wait, task_status=task_status)
+                nursery.cancel_scope.cancel()
 
+            nursery.start_soon(inference.serve)
             addresses = await nursery.start(serve)
             host, port = addresses[0]
             token = trio.lowlevel.current_trio_token()

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 import trio
 
-from appliance.inference.client import Inference, RemoteWorker
+from appliance.inference.client import Inference
 from appliance.inference.installed import ModelFolder
+from appliance.inference.replies import RemoteWorker
 from appliance.inference.worker_config import WorkerConfig
 from tests.support.onnx_file import identity_graph
 

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from appliance.auth.tokens import Role, TokenSigner
 from appliance.ids import new_id, new_meeting_code
+from appliance.live.captions import Transcribing
 from appliance.live.directory import Live, open_live
 from appliance.live.media import MediaPlane
 from appliance.live.recorder import Recorder, open_recorder
@@ -279,7 +280,11 @@ def world_settings(folder: Path, *, meetings: dict[str, Any] | None = None, **si
 
 @asynccontextmanager
 async def open_world(
-    folder: Path, *, settings: Settings | None = None, media: MediaPlane | None = None
+    folder: Path,
+    *,
+    settings: Settings | None = None,
+    media: MediaPlane | None = None,
+    transcribing: Transcribing | None = None,
 ) -> AsyncIterator[World]:
     """A server's worth of meetings on a database in ``folder``; opened again on the same one, it has restarted."""
     settings = settings or world_settings(folder)
@@ -296,7 +301,7 @@ async def open_world(
                 now_ms=now_ms,
                 clock_us=lambda: time.time_ns() // 1000,
             ) as recorder,
-            open_live(settings, database, plane, TokenSigner(SECRET), recorder, node=NODE) as live,
+            open_live(settings, database, plane, TokenSigner(SECRET), recorder, transcribing, node=NODE) as live,
         ):
             recorder.meetings = live
             world = World(settings, database, plane, live, recorder, nursery)

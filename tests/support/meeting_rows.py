@@ -6,7 +6,7 @@ from typing import Any
 
 import trio
 
-from appliance.store import messages, participants
+from appliance.store import messages, participants, transcripts
 from tests.support import stored_rows
 from tests.support.api_server import ApiServer
 
@@ -39,3 +39,20 @@ def say(api: ApiServer, meeting_id: str, text: str) -> None:
         text=text,
         now_ms=1_000,
     )
+
+
+def transcribe(api: ApiServer, meeting_id: str, name: str, text: str, *, start_ms: int, language: str = "en") -> str:
+    """A phrase of two seconds that was captioned; its id."""
+    ident = f"cap_{meeting_id}_{start_ms}"
+    segment = transcripts.Segment(
+        id=ident,
+        meeting_id=meeting_id,
+        participant_id=f"prt_{name}",
+        name=name,
+        start_ms=start_ms,
+        end_ms=start_ms + 2000,
+        text=text,
+        language=language,
+    )
+    in_server(api, transcripts.insert, segment=segment)
+    return ident

@@ -28,6 +28,8 @@ class RoomLedger:
     revoked: list[str] = field(default_factory=list)
     titles: dict[str, tuple[str, bool]] = field(default_factory=dict)
     sockets: int = 0
+    captioned: set[str] = field(default_factory=set)
+    """Meetings in which captions are on."""
     streams: dict[str, StreamRequest] = field(default_factory=dict)
 
     def enter(self, meeting_id: str, participant_id: str, *, user_id: str | None, guest_id: str | None = None) -> None:
@@ -55,6 +57,9 @@ class RoomLedger:
 
     def participants(self, meeting_id: str) -> list[Participant]:
         return list(self.rooms.get(meeting_id, {}).values())
+
+    def has_captions(self, meeting_id: str) -> bool:
+        return meeting_id in self.captioned
 
     async def end(self, meeting_id: str, *, by_user_id: str | None) -> None:
         self.rooms.pop(meeting_id, None)

@@ -48,6 +48,7 @@ class StillSession:
         self.participant_id = participant_id
         self.room = room
         self.connected = False
+        self.tells_levels = True
         self.closed = False
         self.bound: dict[int, tuple[PublishedTrack | None, PublishedTrack | None]] = {}
         """By seat: (audio, video)."""

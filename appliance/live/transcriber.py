@@ -1,0 +1,124 @@
+"""What live captions can do on this server, and the voices that do it.
+
+Owns the choice of the model by language and the reasons why there are no captions; refuses to know rooms. The inference
+workers keep captions longest when there is too much to do (`inference.entries.SHED_ORDER`); what they cannot take is
+left out by each voice, newest speech first served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+
+import trio
+
+from appliance.errors import UserError
+from appliance.inference.client import Inference
+from appliance.inference.entries import CatalogEntry
+from appliance.live.captions import OFF, Ability
+from appliance.live.voice import Line, Voice
+from appliance.recorder.writer import Tap
+from appliance.settings import CaptionsSettings
+from appliance.signaling.messages import CaptionsTrouble
+
+TASK = "asr"
+AUTO = "auto"
+"""The model recognises the language, phrase by phrase."""
+_FRESH_S = 0.25
+"""Rooms ask together; nothing changes faster than people see."""
+
+
+class Transcriber:
+    """One server's; fulfils `captions.Transcribing`."""
+
+    def __init__(self, settings: CaptionsSettings, inference: Inference, *, clock_us: Callable[[], int]) -> None:
+        """``clock_us``: the taps' clock."""
+        self._settings = settings
+        self._inference = inference
+        self._clock_us = clock_us
+        self._looked_at = float("-inf")
+        self._ability = OFF
+        self._counts = {"voices": 0, "shed": 0}
+
+    def ability(self) -> Ability:
+        """What captions can do now."""
+        now = trio.current_time()
+        if now - self._looked_at >= _FRESH_S:
+            self._looked_at = now
+            self._ability = self._look()
+        return self._ability
+
+    def open_voice(
+        self,
+        tap: Tap,
+        *,
+        participant_id: str,
+        name: str,
+        language: str,
+        gated: bool,
+        tell: Callable[[Voice, Line], Awaitable[None]],
+        shed: Callable[[], None],
+    ) -> Voice:
+        """Transcribe a track. UserError 409 ``captions_unavailable`` when no model knows the language any more."""
+        entry = model_for(language, self._installed())
+        if entry is None:
+            tap.close()
+            raise UserError(409, "captions_unavailable", f"no speech model for {language} is installed")
+
+        def note_shed() -> None:
+            self._counts["shed"] += 1
+            shed()
+
+        self._counts["voices"] += 1
+        return Voice(
+            self._inference,
+            tap,
+            participant_id=participant_id,
+            name=name,
+            model=entry.name,
+            language=language,
+            gated=gated,
+            clock_us=self._clock_us,
+            tell=tell,
+            shed=note_shed,
+        )
+
+    def statistics(self) -> dict[str, int]:
+        """Totals: ``voices`` that were opened, ``shed``: how often speech was left out."""
+        return dict(self._counts)
+
+    def _look(self) -> Ability:
+        if not self._settings.enabled or not self._inference.enabled:
+            return OFF
+        languages = languages_of(self._installed(), self._settings.language)
+        reason: CaptionsTrouble | None = None
+        if not languages:
+            reason = "model_not_installed"
+        elif self._inference.health().state not in ("ready", "degraded"):
+            reason = "worker_down"
+        return Ability(
+            available=reason is None, reason=reason, languages=languages, transcript=self._settings.transcript
+        )
+
+    def _installed(self) -> list[CatalogEntry]:
+        entries = self._inference.models.catalog.of_task(TASK)
+        return [entry for entry in entries if self._inference.is_installed(entry)]
+
+
+def languages_of(entries: Iterable[CatalogEntry], preferred: str) -> tuple[str, ...]:
+    """What can be chosen: the preferred one first if it is among them, then "auto", then in the catalog's order."""
+    entries = list(entries)
+    found = [AUTO] if any(_recognises(entry) for entry in entries) else []
+    found += [language for entry in entries for language in entry.languages]
+    return tuple(sorted(dict.fromkeys(found), key=lambda language: language != preferred))
+
+
+def model_for(language: str, entries: Iterable[CatalogEntry]) -> CatalogEntry | None:
+    """The first that knows the language; for "auto" the first that recognises languages."""
+    for entry in entries:
+        if _recognises(entry) if language == AUTO else not entry.languages or language in entry.languages:
+            return entry
+    return None
+
+
+def _recognises(entry: CatalogEntry) -> bool:
+    return len(entry.languages) != 1

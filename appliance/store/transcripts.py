@@ -1,0 +1,147 @@
+"""Transcripts: queries on the table ``transcript_segments``.
+
+Owns the rows, and which of them an account may see, in SQL. Refuses to know how they came about.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from appliance.store.database import Conn, Row
+from appliance.store.users import fold
+
+_COLUMNS = "id, meeting_id, participant_id, name, start_ms, end_ms, text, language"
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
+    """One phrase of one speaker. Times: milliseconds since the Unix epoch."""
+
+    id: str
+    meeting_id: str
+    participant_id: str
+    name: str
+    start_ms: int
+    end_ms: int
+    text: str
+    language: str
+
+
+class FoundSegment(Segment, frozen=True, kw_only=True):
+    """One that was searched for."""
+
+    code: str
+    """Of its meeting."""
+    title: str
+
+
+async def insert(conn: Conn, *, segment: Segment) -> None:
+    """Store a phrase, unless its meeting was deleted meanwhile; one that is there already stays as it is."""
+    is_kept = "SELECT 1 FROM meetings WHERE id = $1 AND deleted_at_ms IS NULL"
+    if await conn.fetchval(is_kept, segment.meeting_id) is None:
+        return
+    values = [getattr(segment, field) for field in Segment.__struct_fields__]
+    await conn.execute(
+        f"INSERT INTO transcript_segments ({_COLUMNS}, search_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        " ON CONFLICT (id) DO NOTHING",
+        *values,
+        fold(segment.text),
+    )
+
+
+async def remove_meeting(conn: Conn, meeting_id: str) -> int:
+    """Delete what was said in a meeting; how many phrases."""
+    return await conn.execute("DELETE FROM transcript_segments WHERE meeting_id = $1", meeting_id)
+
+
+async def exists(conn: Conn, meeting_id: str) -> bool:
+    """Whether anything is kept of what was said."""
+    query = "SELECT 1 FROM transcript_segments WHERE meeting_id = $1 LIMIT 1"
+    return await conn.fetchval(query, meeting_id) is not None
+
+
+async def between(conn: Conn, meeting_id: str, from_ms: int, to_ms: int) -> list[Segment]:
+    """What was said in a meeting in that time, in its order."""
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM transcript_segments WHERE meeting_id = $1 AND end_ms > $2 AND start_ms < $3"
+        " ORDER BY start_ms, id",
+        meeting_id,
+        from_ms,
+        to_ms,
+    )
+    return [_filled(row) for row in rows]
+
+
+async def page(
+    conn: Conn, meeting_id: str, *, present_id: str | None, after: tuple[int, str] | None, limit: int
+) -> list[Segment]:
+    """At most ``limit`` phrases of a meeting in the order of speaking, after the one with (start_ms, id) ``after``.
+
+    ``present_id``: only what was said while this account was there. None: everything.
+    """
+    conditions = ["s.meeting_id = $1"]
+    args: list[object] = [meeting_id]
+    if present_id is not None:
+        args.append(present_id)
+        conditions.append(_PRESENT.format(user=f"${len(args)}"))
+    if after is not None:
+        args.extend(after)
+        time, ident = len(args) - 1, len(args)
+        conditions.append(f"(s.start_ms > ${time} OR (s.start_ms = ${time} AND s.id > ${ident}))")
+    args.append(limit)
+    columns = ", ".join(f"s.{name}" for name in _COLUMNS.split(", "))
+    rows = await conn.fetch(
+        f"SELECT {columns} FROM transcript_segments s WHERE {' AND '.join(conditions)}"
+        f" ORDER BY s.start_ms, s.id LIMIT ${len(args)}",
+        *args,
+    )
+    return [_filled(row) for row in rows]
+
+
+async def search(
+    conn: Conn, text: str, *, viewer_id: str | None, after: tuple[int, str] | None, limit: int
+) -> list[FoundSegment]:
+    """At most ``limit`` phrases that hold the text, whatever its case, newest first, after (start_ms, id) ``after``.
+
+    ``viewer_id``: those that this account may see. None: everybody's.
+    """
+    pattern = "%" + fold(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    conditions = ["t.deleted_at_ms IS NULL", "s.search_key LIKE $1 ESCAPE '\\'"]
+    args: list[object] = [pattern]
+    if viewer_id is not None:
+        args.append(viewer_id)
+        conditions.append(_VISIBLE)
+    if after is not None:
+        args.extend(after)
+        time, ident = len(args) - 1, len(args)
+        conditions.append(f"(s.start_ms < ${time} OR (s.start_ms = ${time} AND s.id < ${ident}))")
+    args.append(limit)
+    columns = ", ".join(f"s.{name}" for name in _COLUMNS.split(", "))
+    rows = await conn.fetch(
+        f"SELECT {columns}, t.code, t.title FROM transcript_segments s JOIN meetings t ON t.id = s.meeting_id"
+        f" WHERE {' AND '.join(conditions)} ORDER BY s.start_ms DESC, s.id DESC LIMIT ${len(args)}",
+        *args,
+    )
+    return [FoundSegment(**{name: row[name] for name in FoundSegment.__struct_fields__}) for row in rows]
+
+
+# Somebody's connection was in the room while it was said.
+_PRESENT = (
+    "EXISTS (SELECT 1 FROM participants p WHERE p.meeting_id = s.meeting_id AND p.user_id = {user}"
+    " AND p.joined_at_ms <= s.end_ms AND (p.left_at_ms IS NULL OR p.left_at_ms >= s.start_ms))"
+)
+# As recordings (`store.recordings`): whoever planned the meeting; hosts and cohosts; with `participants` what was said
+# while they were there; whoever was removed from the meeting nothing. Meetings first, by the account's indexes.
+_VISIBLE = f"""(
+    s.meeting_id IN (
+        SELECT id FROM meetings WHERE creator_id = $2
+        UNION SELECT meeting_id FROM members
+            WHERE subject = $2 AND role IN ('host', 'cohost') AND kicked_at_ms IS NULL)
+    OR (s.meeting_id IN (
+        SELECT p.meeting_id FROM participants p JOIN meetings m ON m.id = p.meeting_id
+            WHERE p.user_id = $2 AND m.recording_access = 'participants' AND p.meeting_id NOT IN (
+                SELECT meeting_id FROM members WHERE subject = $2 AND kicked_at_ms IS NOT NULL))
+        AND {_PRESENT.format(user='$2')}))"""
+
+
+def _filled(row: Row) -> Segment:
+    return Segment(**{name: row[name] for name in Segment.__struct_fields__})
