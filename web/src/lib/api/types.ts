@@ -55,8 +55,8 @@ export interface MeetingOutline {
   start_time: string | null;
   /** True while it is being recorded. */
   recording: boolean;
-  /** True while captions are on; left out by servers that do not say. */
-  captions?: boolean;
+  /** True while what is said there is transcribed. */
+  captions: boolean;
   settings: MeetingSettings;
 }
 
@@ -71,6 +71,8 @@ export interface Meeting extends MeetingOutline {
   participant_count: number;
   url: string;
   my_role: Role | null;
+  /** Something of what was said is kept, and open to this user. */
+  has_transcript: boolean;
 }
 
 export interface MeetingDraft {
