@@ -22,6 +22,11 @@ export function pressCaptions(session: RoomSession, ui: RoomUi): void {
   toasts.show(t(shown ? 'toast.captionsShown' : 'toast.captionsHidden'));
 }
 
+/** Where it would stay empty for good there is no way to it. */
+export function offersTranscript(session: RoomSession): boolean {
+  return offersCaptions(session.view) || session.captions.board.finals.length > 0;
+}
+
 /** Why captions do not go as they should, or null. */
 export function captionsTrouble(state: CaptionsState): TextKey | null {
   if (state.reason === null) return state.available ? null : 'captions.why.other';

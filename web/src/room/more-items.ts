@@ -18,7 +18,7 @@ import type { RoomSession } from '../lib/session/room-session.svelte';
 import type { RoomUi } from '../lib/session/room-ui.svelte';
 import { offersCaptions } from '../lib/state/room';
 import type { MenuItem } from '../ui/Menu.svelte';
-import { pressCaptions } from './captions-action';
+import { offersTranscript, pressCaptions } from './captions-action';
 import { REACTIONS } from './reactions';
 import { recordingItems } from './recording-items';
 
@@ -58,7 +58,7 @@ export function moreItems(session: RoomSession, ui: RoomUi, narrow: boolean, can
     ...(offersCaptions(session.view)
       ? [{ label: t('captions.title'), icon: Settings, testid: 'captions-open', act: () => ui.open('captions') }]
       : []),
-    ...(offersCaptions(session.view) || session.captions.board.finals.length > 0
+    ...(offersTranscript(session)
       ? [{ label: t('transcript.title'), icon: FileText, testid: 'transcript-toggle', act: () => ui.toggle('transcript') }]
       : []),
   ];
