@@ -18,19 +18,27 @@ COPY requirements-build.lock ./
 RUN /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY appliance/ appliance/
+COPY models/ models/
 COPY --from=web /src/web/dist/ web/dist/
 RUN /opt/build/bin/maturin build --release --locked --out /wheel
+COPY plugins/ plugins/
+RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheel/plugins \
+    ./plugins/parley-email ./plugins/parley-webhook
 
 FROM debian:bookworm-slim
 ARG RUNTIME=cpu
 RUN apt-get update && apt-get install -y --no-install-recommends python3 python3-venv && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin parley \
     && install -d -o parley -g parley -m 0700 /data
-COPY requirements.lock /tmp/
+# Files at an S3 service, and the plugins email and webhook: there, and off until plugins.enabled names them.
+COPY requirements.lock requirements-extras.lock /tmp/
 RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
     python3 -m venv /opt/parley \
     && /opt/parley/bin/pip install --no-cache-dir --require-hashes -r /tmp/requirements.lock \
-    && /opt/parley/bin/pip install --no-cache-dir "$(echo /wheel/*.whl)[$RUNTIME]"
+    && /opt/parley/bin/pip install --no-cache-dir --require-hashes -r /tmp/requirements-extras.lock \
+    && if [ "$RUNTIME" = gpu ]; then /opt/parley/bin/pip uninstall --yes onnxruntime; fi \
+    && /opt/parley/bin/pip install --no-cache-dir "$(echo /wheel/*.whl)[$RUNTIME,s3]" \
+    && /opt/parley/bin/pip install --no-cache-dir --no-deps --no-index /wheel/plugins/*.whl
 COPY config/appliance.toml /etc/parley/appliance.toml
 
 USER parley

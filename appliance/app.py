@@ -39,6 +39,7 @@ from appliance.api.services import Services, make_services
 from appliance.api.static_files import StaticFiles
 from appliance.asyncio_thread import open_asyncio_thread
 from appliance.auth.tokens import TokenSigner
+from appliance.bus.changes import Changes
 from appliance.bus.live import LiveBus
 from appliance.bus.relay import Reaction
 from appliance.chores import StoreQueue, add_chores
@@ -58,6 +59,7 @@ from appliance.plugin_storage import open_any_storage
 from appliance.reactions.listeners import PREFIX, subscribers
 from appliance.reactions.notices import TYPES as NOTICED
 from appliance.reactions.notices import make_notices
+from appliance.reactions.recordings_changed import follow_recordings
 from appliance.reactions.returning import follow_plugins, recall
 from appliance.reactions.revoked import follow_revoked
 from appliance.reactions.sending import add_notification_jobs
@@ -72,6 +74,7 @@ from appliance.sfu.media import open_sfu
 from appliance.stopping import DRAIN_S, Stopping
 from appliance.store import users
 from appliance.store.database import Database, open_database
+from appliance.store.recordings import Recording
 from appliance.tls import Certificates, open_certificates
 
 _log = structlog.get_logger(__name__)
@@ -96,9 +99,7 @@ AddJobs = Callable[[Registry, Database], None]
 """Binds further job types, as plugins bring."""
 
 
-def run(
-    settings: Settings, *, version: str, config_file: Path | None = None, add_jobs: AddJobs | None = None
-) -> int:
+def run(settings: Settings, *, version: str, config_file: Path | None = None, add_jobs: AddJobs | None = None) -> int:
     """Serve until a signal says stop; returns the exit code. ConfigError, maybe in a group, when it cannot start."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     _return_large_blocks()
@@ -152,6 +153,7 @@ async def _serve(
             gc.collect()
             gc.freeze()  # what the start made lives to the end: no full collection walks it again
             await stopping.wait_asked()
+            services.recording_changes.close()
             async with trio.open_nursery() as closing:
                 closing.start_soon(_close_rooms, live)
                 closing.start_soon(_close_jobs, runner, settings.jobs.drain_s)
@@ -182,20 +184,16 @@ async def _open_parts(
         shelf = _make_shelf(settings, folder, database, files)
         signer = TokenSigner(folder.key("tokens"))
         inference = make_inference(settings, metrics.inference_meter())
-        transcriber = Transcriber(settings.captions, inference, clock_us=sfu.clock_us)
-        bus = LiveBus()
+        captions = Transcriber(settings.captions, inference, clock_us=sfu.clock_us)
+        bus, changes = LiveBus(), Changes()
         notices = make_notices(settings, plugins.notifiers, _now_ms)
         reaction = Reaction(name="notices", types=NOTICED, react=notices.react)
         async with (
             open_recorder(
-                settings.recording,
-                shelf.root,
-                database,
-                node=shelf.node,
-                now_ms=_now_ms,
-                clock_us=sfu.clock_us,
+                settings.recording, shelf.root, database,
+                node=shelf.node, now_ms=_now_ms, clock_us=sfu.clock_us, changed=changes.tell,
             ) as recorder,
-            open_live(settings, database, sfu, signer, recorder, transcriber, node=folder.node) as live,
+            open_live(settings, database, sfu, signer, recorder, captions, node=folder.node, version=version) as live,
             open_telling(
                 settings.bus,
                 database,
@@ -209,16 +207,19 @@ async def _open_parts(
         ):
             recorder.meetings = live
             beside.start_soon(follow_revoked, bus, live.revoke_user)
+            beside.start_soon(follow_recordings, bus, changes.tell)
             beside.start_soon(follow_plugins, plugins, database, _now_ms)
             beside.start_soon(inference.serve)
             administrators = await database.read(users.count_active_admins)
             services = make_services(
                 version=version,
+                node=folder.node,
                 settings=settings,
                 secret=folder.key("tokens"),
                 database=database,
                 live=live,
                 recorder=recorder,
+                recording_changes=changes,
                 files=files,
                 staging=staging,
                 metrics=metrics,
@@ -235,6 +236,7 @@ async def _open_parts(
             metrics.recordings(recorder.statistics)
             metrics.plugins(plugins.statistics)
             metrics.inference(inference.statistics)
+            metrics.gauge("captions_shed", "How often speech was left out of captions.", lambda: captions.shed)
             metrics.gauge("active_users", "Different people in meetings now, guests too.", partial(_active_users, live))
             metrics.gauge("tasks", "Tasks of the server.", lambda: trio.lowlevel.current_statistics().tasks_living)
             metrics.events(telling.statistics)
@@ -244,9 +246,10 @@ async def _open_parts(
             add_chores(registry, database, settings, subscribers=owed, now_ms=_now_ms)
             add_file_chores(registry, database, files, staging, now_ms=_now_ms)
             add_notification_jobs(registry, database, notices, plugins, _now_ms)
-            add_processing(registry, shelf, settings.recording, at_once=settings.jobs.processes)
+            told = partial(_tell_recording, changes, live)
+            add_processing(registry, shelf, settings.recording, at_once=settings.jobs.processes, told=told)
             add_removal(registry, shelf)
-            add_retention(registry, shelf, settings.recording)
+            add_retention(registry, shelf, settings.recording, told=told)
             if add_jobs is not None:
                 add_jobs(registry, database)
             runner = _make_runner(settings, database, metrics.job_meter(), registry, folder.node)
@@ -255,14 +258,18 @@ async def _open_parts(
             beside.cancel_scope.cancel()
 
 
+def _tell_recording(changes: Changes, live: Live, recording: Recording) -> None:
+    """Pages and the room hear how far its film is."""
+    changes.tell(recording.id)
+    live.recording_changed(recording)
+
+
 def _make_shelf(settings: Settings, folder: DataFolder, database: Database, files: ObjectStorage) -> Shelf:
     root = Path(settings.recording.folder) if settings.recording.folder else folder.recordings
     return Shelf(database=database, files=files, root=root, node=folder.node, now_ms=_now_ms)
 
 
-def _make_runner(
-    settings: Settings, database: Database, meter: JobMeter, registry: Registry, node: str
-) -> Runner:
+def _make_runner(settings: Settings, database: Database, meter: JobMeter, registry: Registry, node: str) -> Runner:
     return Runner(
         StoreQueue(database, now_ms=_now_ms),
         registry,

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import trio
 
@@ -22,8 +23,11 @@ from appliance.inference.client import Inference
 from appliance.inference.entries import CatalogEntry
 from appliance.inference.installed import ModelError, ModelFolder
 from appliance.inference.keys import key_pair
+from appliance.inference.link import PING_EACH_S
 from appliance.inference.pulling import pull
+from appliance.inference.replies import InferenceError
 from appliance.inference.runtime import find_device
+from appliance.inference.sources import Sources
 from appliance.inference.worker import Worker
 from appliance.settings import Settings
 
@@ -69,14 +73,16 @@ def pull_models(
         raise ConfigError(f"--from {offline}: is not a folder")
     models = model_folder(settings)
     failed = []
-    for entry in _chosen(models, names, every=every):
-        try:
-            brought = pull(models, entry, now_ms=_now_ms(), say=show, offline=offline, again=again)
-        except (ModelError, ConfigError) as error:
-            failed.append(entry.name)
-            show(f"{entry.name}: {error}")
-        else:
-            show(f"{entry.name}: {'installed' if brought else 'is there'}")
+    with TemporaryDirectory(prefix="parley-models-") as scratch:
+        sources = Sources(Path(scratch), offline=offline, say=show)
+        for entry in _chosen(models, names, every=every):
+            try:
+                brought = pull(models, entry, sources, now_ms=_now_ms(), again=again)
+            except (ModelError, ConfigError) as error:
+                failed.append(entry.name)
+                show(f"{entry.name}: {error}")
+            else:
+                show(f"{entry.name}: {'installed' if brought else 'is there'}")
     if failed:
         raise SomeFailedError(f"not installed: {', '.join(failed)}")
 
@@ -104,12 +110,19 @@ def remove_models(settings: Settings, names: Sequence[str], show: Show) -> None:
         show(f"{entry.name}: {'removed' if models.remove(entry) else 'was not there'}")
 
 
-async def bench_models(settings: Settings, names: Sequence[str], show: Show) -> None:
-    """Load each model in a worker of its own and show how long that takes and what it needs."""
+def installed_models(settings: Settings, names: Sequence[str]) -> Sequence[CatalogEntry]:
+    """These models; without names all that are installed. SomeFailedError when there are none."""
     models = model_folder(settings)
     chosen = _chosen(models, names, every=True) if names else models.installed()
     if not chosen:
         raise SomeFailedError("no model is installed; run: parley models pull")
+    return chosen
+
+
+async def bench_models(settings: Settings, names: Sequence[str], show: Show) -> None:
+    """Load each model in a worker of its own and show how long that takes and what it needs."""
+    models = model_folder(settings)
+    chosen = installed_models(settings, names)
     show("| model | task | loaded in ms | memory MB | runs on |")
     show("|---|---|---:|---:|---|")
     failed = []
@@ -127,19 +140,19 @@ async def _time_load(models: ModelFolder, entry: CatalogEntry, settings: Setting
     inference = Inference(models, enabled=True, local=worker_configs(settings, models)[:1])
     async with trio.open_nursery() as nursery:
         await nursery.start(inference.serve)
+        problem: InferenceError | None = None
         try:
             await inference.load(entry.name)
-            before = inference.statistics()["workers"]["local-1"]["rss_bytes"]
-            with trio.move_on_after(2):
-                while inference.statistics()["workers"]["local-1"]["rss_bytes"] in (0, before):  # noqa: ASYNC110
-                    await trio.sleep(0.1)
-            state = next(model for model in inference.list_models() if model.name == entry.name)
-            memory = inference.statistics()["workers"]["local-1"]["rss_bytes"] / _MB
-            return (
-                f"| {entry.name} | {entry.task} | {state.load_ms:.0f} | {memory:.0f} | {', '.join(state.providers)} |"
-            )
-        finally:
-            nursery.cancel_scope.cancel()
+        except InferenceError as error:
+            problem = error
+        else:
+            await trio.sleep(2 * PING_EACH_S)  # by then the worker has said what it takes
+        state = next(model for model in inference.list_models() if model.name == entry.name)
+        memory = inference.statistics()["workers"]["local-1"]["rss_bytes"] / _MB
+        nursery.cancel_scope.cancel()
+    if problem is not None:
+        raise problem
+    return f"| {entry.name} | {entry.task} | {state.load_ms:.0f} | {memory:.0f} | {', '.join(state.providers)} |"
 
 
 def show_key(settings: Settings, show: Show) -> None:

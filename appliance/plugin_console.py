@@ -12,7 +12,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -26,17 +26,19 @@ from appliance.hooks.discovery import Found, RefusedPluginError, checked, find
 from appliance.hooks.plugin_thread import reason_of
 from appliance.hooks.running import Plugins, open_plugins
 from appliance.plugin_samples import SampleFailedError
+from appliance.plugin_storage import PREFIX
 from appliance.settings import PluginsSettings, Settings
 
 Show = Callable[[str], object]
 
 _PROCESSORS = "parley.model_processors"
+_STORAGE = "parley.storage"
 # What each group's hook does, for administrators.
 _WHAT = {
     "parley.notifiers": "carries notifications to people",
     "parley.event_listeners": "is told what happens",
     "parley.authentication": "knows accounts that Parley does not",
-    "parley.storage": 'keeps files, where [storage] kind = "plugin:{name}" says so',
+    _STORAGE: 'keeps files, where [storage] kind = "plugin:{name}" says so',
     _PROCESSORS: "stands before and behind a model; in this version `parley plugins check` and `try` run it, on its"
     " sample, and nothing else does: the inference worker comes with the AI functions",
 }
@@ -102,11 +104,22 @@ async def check(settings: Settings, *, version: str, show: Show) -> list[str]:
             wrong.append(str(error))
         else:
             show(f"plugins.{name}: good")
+    wrong.extend(_storage_fault(settings, found))
     wrong.extend(
         f"plugins.{name}: a table that nobody reads: {name} is not in plugins.enabled"
         for name in unread_tables(settings.plugins)
     )
     return wrong
+
+
+def _storage_fault(settings: Settings, found: Mapping[str, Found]) -> list[str]:
+    """Why files cannot lie where ``storage.kind`` says, as far as that is a plugin's; that it is enabled is checked
+    with the settings."""
+    name = settings.storage.kind.removeprefix(PREFIX)
+    if not settings.storage.kind.startswith(PREFIX) or name not in found or _STORAGE in found[name].groups:
+        return []
+    has = ", ".join(group.removeprefix("parley.") for group in found[name].groups)
+    return [f"storage.kind: {settings.storage.kind!r}: {name} is no plugin for storage, it has {has}"]
 
 
 async def _process_sample(settings: Settings, name: str, version: str) -> str | None:

@@ -68,6 +68,7 @@ class DatabaseSettings(Section, frozen=True):
     connect_timeout_s: Seconds = 5.0
     busy_timeout_s: Seconds = 5.0
     synchronous: Literal["normal", "full"] = "full"
+    node_lost_after_s: Annotated[float, Meta(ge=1, le=3600)] = 60.0
 
 
 class StorageSettings(Section, frozen=True):
@@ -205,7 +206,7 @@ class CaptionsSettings(Section, frozen=True):
     """Live captions, which hosts switch on, and the transcripts that come of them."""
 
     enabled: bool = True
-    language: Annotated[str, Meta(pattern=r"^(auto|[a-z]{2,3})$")] = "auto"
+    language: Annotated[str, Meta(pattern=r"^[a-z]{2,16}$")] = "auto"
     transcript: bool = True
 
 

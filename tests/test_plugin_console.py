@@ -162,6 +162,20 @@ def test_check_names_every_plugin_and_key(
     assert "hunter2" not in "".join(err)
 
 
+def test_check_names_a_storage_that_is_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARLEY_PLUGINS__ENABLED", "taker, vault")
+    monkeypatch.setenv("PARLEY_PLUGINS__TAKER__PORT", "25")
+    monkeypatch.setenv("PARLEY_STORAGE__KIND", "plugin:vault")
+    assert main(["plugins", "check"]) == 0
+    assert _lines(capsys) == (["plugins.taker: good", "plugins.vault: good"], [])
+    monkeypatch.setenv("PARLEY_STORAGE__KIND", "plugin:taker")
+    assert main(["plugins", "check"]) == 2
+    fault = "storage.kind: 'plugin:taker': taker is no plugin for storage, it has event_listeners, notifiers"
+    assert _lines(capsys) == (["plugins.taker: good", "plugins.vault: good"], [f"parley: {fault}"])
+
+
 def test_an_import_that_does_not_come_back_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

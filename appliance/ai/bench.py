@@ -47,17 +47,21 @@ PHOTOGRAPHS = tuple(source.role for source in BENCH_DATA if source.source.endswi
 FACES = {"astronaut": 1, "faces_1": 3, "faces_2": 3, "faces_3": 3, "faces_4": 4, "faces_5": 5, "faces_6": 4}
 """Photographs, and how many faces BlazeFace's size can find in each, counted by eye: 23 in all."""
 FACELESS = ("coffee", "motorcycle_left", "hubble_deep_field")
+DESPAIR_S = 21
+"""Where a sentence of ``two_cities`` ends."""
 PIECE = RATE_HZ // 10
 """Of a live stream: 100 ms."""
 
 
-def figures(model: str, task: Task, data: Data, clock: Clock) -> list[Figure]:
+def figures(model: str, task: Task, data: Data, clock: Clock, *, quick: bool = False) -> list[Figure]:
     """What is measured of a model's task; empty for a task that nothing is known to measure of.
+
+    ``quick``: with less speech, for who wants to know whether it works and not how well exactly.
 
     Raises TaskError when the task refuses good data, and what the task raises.
     """
     measured = _MEASURES.get(task.name)
-    return [] if measured is None else [Figure(model, *row) for row in measured(_Asked(task, data, clock))]
+    return [] if measured is None else [Figure(model, *row) for row in measured(_Asked(task, data, clock, quick))]
 
 
 def table(rows: Iterable[Figure]) -> str:
@@ -76,8 +80,9 @@ Row = tuple[str, float, str]
 class _Asked:
     """A task, and how long its answers took."""
 
-    def __init__(self, task: Task, data: Data, clock: Clock) -> None:
+    def __init__(self, task: Task, data: Data, clock: Clock, quick: bool) -> None:
         self._task, self._data, self._clock = task, data, clock
+        self.quick = quick
         self.took_s = 0.0
         """By the last answer."""
 
@@ -104,9 +109,13 @@ class _Asked:
 
 
 def _asr(ask: _Asked) -> Iterator[Row]:
-    length_s = len(ask.samples("two_cities")) / RATE_HZ
-    heard = ask({"language": "en"}, ask.file("two_cities")).values
-    yield "word error rate, English, 44 s read", 100 * word_error_rate(TWO_CITIES, heard["text"]), "%"
+    samples = ask.samples("two_cities")
+    said = TWO_CITIES
+    if ask.quick:
+        samples, said = samples[: DESPAIR_S * RATE_HZ], said[: said.index("despair") + len("despair")]
+    heard = ask.pcm(samples, language="en").values
+    length_s = len(samples) / RATE_HZ
+    yield f"word error rate, English, {length_s:.0f} s read", 100 * word_error_rate(said, heard["text"]), "%"
     yield "speed, whole recording", ask.took_s / length_s, "RTF"
     yield from _live(ask)
     try:
@@ -117,13 +126,14 @@ def _asr(ask: _Asked) -> Iterator[Row]:
         return
     yield "character error rate, Chinese, a short phrase", 100 * character_error_rate(TEXTS["zh_nihao_shijie"], zh), "%"
     spoken = [role for role in (source.role for source in BENCH_DATA) if role.endswith("_pangrama")]
+    spoken = spoken[: 3 if ask.quick else None]
     right = sum(ask({}, ask.file(role)).values["language"] == role[:2] for role in spoken)
     yield f"language found, of {len(spoken)} phrases of 3 to 4 s", right, ""
 
 
 def _live(ask: _Asked) -> Iterator[Row]:
-    """20 s of it as a stream, one piece after the other."""
-    samples = ask.samples("two_cities")[: 20 * RATE_HZ]
+    """The beginning of it as a stream, one piece after the other."""
+    samples = ask.samples("two_cities")[: (9 if ask.quick else DESPAIR_S) * RATE_HZ]
     partials_ms, finals_ms, total_s = list[float](), list[float](), 0.0
     for at in range(0, len(samples), PIECE):
         last = at + PIECE >= len(samples)
@@ -166,9 +176,7 @@ def _speaker(ask: _Asked) -> Iterator[Row]:
         "actor": [play[: 5 * RATE_HZ], play[5 * RATE_HZ :]],
         "counter": [counting, ask.samples("en_quick_brown_fox")],
     }
-    known = [
-        (name, np.array(ask.pcm(piece).values["embedding"])) for name, both in pieces.items() for piece in both
-    ]
+    known = [(name, np.array(ask.pcm(piece).values["embedding"])) for name, both in pieces.items() for piece in both]
     pairs = [(a, b, float(x @ y)) for n, (a, x) in enumerate(known) for b, y in known[n + 1 :]]
     yield "similarity of the same voice, least", min(likeness for a, b, likeness in pairs if a == b), ""
     yield "similarity of different voices, most", max(likeness for a, b, likeness in pairs if a != b), ""

@@ -71,4 +71,3 @@ def request_audio(request: Request, max_s: float) -> Samples:
     """The sound of a request that has it whole: ``format`` (wav), and for PCM `raw_format`."""
     audio_format = text_option(request.options, "format", "wav")
     return decode_audio_untrusted(request.payload, audio_format, raw_format(request.options), max_s)
-

@@ -66,7 +66,10 @@ def decode_audio_untrusted(
         raise TaskError("bad_audio", "no audio: 0 bytes")
     if audio_format in _RAW_TYPES:
         return _decode_raw(data, audio_format, raw or RawFormat(), max_s)
-    _check_whole(data, audio_format)
+    if audio_format == "wav":
+        data = _with_known_length(data)
+    elif audio_format == "ogg":
+        _check_ogg(data)
     try:
         blocks = list(_decode_container(data, _DEMUXERS[audio_format], max_s))
     except (av.error.FFmpegError, ValueError) as error:
@@ -177,25 +180,24 @@ def _check_length(length_s: float, max_s: float) -> None:
         raise TaskError("audio_too_long", f"{length_s:.0f} s of audio, more than {max_s:.0f} s")
 
 
-def _check_whole(data: bytes, audio_format: str) -> None:
-    """What FFmpeg forgives: a WAV whose data chunk ends early, an Ogg stream without its last page."""
-    if audio_format == "wav":
-        _check_wav(data)
-    elif audio_format == "ogg":
-        _check_ogg(data)
+_UNKNOWN_SIZE = 0x7FFF_F000
+"""Who writes a WAV to a pipe cannot say how long it will be: FFmpeg says 2³² - 1, espeak this, others 0."""
 
 
-def _check_wav(data: bytes) -> None:
+def _with_known_length(data: bytes) -> bytes:
+    """A WAV file, checked to be whole, which FFmpeg forgives; what was written to a pipe gets its length."""
     if len(data) < 12 or data[:4] not in (b"RIFF", b"RF64") or data[8:12] != b"WAVE":
         raise TaskError("bad_audio", "not readable as wav: no RIFF/WAVE header")
     at = 12
     while at + 8 <= len(data):
         (size,) = struct.unpack_from("<I", data, at + 4)
         if data[at : at + 4] == b"data":
-            # Who writes to a pipe cannot say how long it will be, and says 0 or the largest number.
-            if size not in (0, 0xFFFFFFFF) and at + 8 + size > len(data):
-                raise TaskError("bad_audio", f"cut off: {size} bytes of samples by its header, {len(data) - at - 8}")
-            return
+            there = len(data) - at - 8
+            if size == 0 or size >= _UNKNOWN_SIZE:
+                return data[: at + 4] + struct.pack("<I", there) + data[at + 8 :]
+            if size > there:
+                raise TaskError("bad_audio", f"cut off: {size} bytes of samples by its header, {there} are there")
+            return data
         at += 8 + size + size % 2
     raise TaskError("bad_audio", "not readable as wav: no samples")
 
@@ -204,7 +206,7 @@ _OGG_PAGE = struct.Struct("<4sBBqIIIB")
 
 
 def _check_ogg(data: bytes) -> None:
-    """The last page of the first logical stream must say that it is the last (RFC 3533 §6, header type 0x04)."""
+    """What FFmpeg forgives: the last page of the first stream must say that it is (RFC 3533 §6, header type 0x04)."""
     at, last_flags, serial = 0, 0, None
     while at + _OGG_PAGE.size <= len(data):
         magic, _, flags, _, page_serial, _, _, segments = _OGG_PAGE.unpack_from(data, at)

@@ -15,6 +15,7 @@ from appliance.hooks.dispatch import PluginStatus, State
 from appliance.job_records import JobState, Priority
 from appliance.store.audit import AuditEntry
 from appliance.store.jobs import Job
+from appliance.store.nodes import Node
 from appliance.store.outbox import GivenUp
 
 
@@ -72,6 +73,26 @@ class DeliveryView(Shape, frozen=True, kw_only=True):
     error: str
     """Of the last attempt."""
     given_up_at: str
+
+
+class NodeView(Shape, frozen=True, kw_only=True):
+    """A server."""
+
+    id: str
+    """Of its data folder: the same over restarts."""
+    name: str
+    """Of its machine."""
+    version: str
+    """Empty for one that is too old to say."""
+    this_server: bool
+    """It is the one that answers."""
+    started_at: str
+    last_seen_at: str
+    """By its own clock; six times in `database.node_lost_after_s`."""
+    meetings: int
+    """That run there."""
+    participants: int
+    """Connections in them."""
 
 
 class AuditView(Shape, frozen=True, kw_only=True):
@@ -138,6 +159,20 @@ def delivery_view(row: GivenUp) -> DeliveryView:
         attempts=row.attempts,
         error=row.error,
         given_up_at=to_text(row.given_up_at_ms),
+    )
+
+
+def node_view(node: Node, *, this: bool, now_ms: int) -> NodeView:
+    """A server as administrators see it. ``this``: it is the one that answers, which is seen now."""
+    return NodeView(
+        id=node.id,
+        name=node.name,
+        version=node.version,
+        this_server=this,
+        started_at=to_text(node.started_at_ms),
+        last_seen_at=to_text(now_ms if this else node.seen_at_ms),
+        meetings=node.meetings,
+        participants=node.participants,
     )
 
 

@@ -64,8 +64,9 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     """An answer that comes in pieces, as `ranges.ranged` makes them; nobody holds all of it."""
 
     pieces: Callable[[], AsyncIterator[bytes]] | None
-    """The body, ``Content-Length`` bytes in all: an async generator, asked for the next piece when the last one was
-    sent, and closed when the client goes. What it raises breaks the connection off. None: no body, as for HEAD."""
+    """The body, ``Content-Length`` bytes in all where the headers say so: an async generator, asked for the next piece
+    when the last one was sent, and closed when the client goes. What it raises breaks the connection off. None: no
+    body, as for HEAD."""
     headers: dict[str, str]
     status: int = 200
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from appliance.live.sockets import Socket, SocketClosed
 from appliance.live.stream import ChangedStream, OpenedStream, Precondition, StreamKey, StreamRequest
 from appliance.signaling.messages import Participant
+from appliance.store.recordings import Recording
 
 __all__ = ["LiveMeetings", "Recorder", "Socket", "SocketClosed"]
 
@@ -44,6 +45,9 @@ class LiveMeetings(Protocol):
 
     def meeting_changed(self, meeting_id: str, *, title: str, locked: bool) -> None:
         """Tell the room its new title and lock."""
+
+    def recording_changed(self, recording: Recording) -> None:
+        """Tell the room how far the film of a recording is, or how it ended."""
 
     def revoke_user(self, user_id: str) -> None:
         """Banned, deleted or signed out everywhere: drop the user's sockets."""

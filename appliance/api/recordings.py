@@ -45,18 +45,23 @@ async def pause(call: Call, recording_id: str, body: Empty) -> RecordingView:
     """Record nothing for a while; the gap is cut out (host or cohost)."""
     await find_for(call, recording_id, "control")
     await call.services.recorder.pause(recording_id)
-    return recording_view(await call.read(find, recording_id, call.user))
+    return await _changed(call, recording_id)
 
 
 async def resume(call: Call, recording_id: str, body: Empty) -> RecordingView:
     """Go on after a pause (host or cohost)."""
     await find_for(call, recording_id, "control")
     await call.services.recorder.resume(recording_id)
-    return recording_view(await call.read(find, recording_id, call.user))
+    return await _changed(call, recording_id)
 
 
 async def _noted(call: Call, recording_id: str, entry: AuditEntry) -> RecordingView:
     await call.run(audit.insert, entry)
+    return await _changed(call, recording_id)
+
+
+async def _changed(call: Call, recording_id: str) -> RecordingView:
+    call.services.recording_changes.tell(recording_id)
     return recording_view(await call.read(find, recording_id, call.user))
 
 
@@ -89,6 +94,7 @@ async def delete(call: Call, recording_id: str, body: Empty) -> Nothing:
     """Delete a recording with all its files and links; not while it runs (creator or host)."""
     entry = call.audit_entry("recording.delete", target=recording_id)
     await call.run(_delete, recording_id, call.user, entry, call.now_ms)
+    call.services.recording_changes.tell(recording_id)
     return Nothing()
 
 
@@ -107,7 +113,7 @@ async def _delete(conn: Conn, recording_id: str, user: User, entry: AuditEntry, 
 async def process(call: Call, recording_id: str, body: ProcessBody) -> RecordingView:
     """Make its files after all, when that failed or was cancelled (creator or host)."""
     entry = call.audit_entry("recording.process", target=recording_id)
-    return recording_view(await call.run(_process, recording_id, call.user, body, entry, call.now_ms))
+    return _told(call, await call.run(_process, recording_id, call.user, body, entry, call.now_ms))
 
 
 async def _process(
@@ -140,7 +146,7 @@ async def _process(
 async def cancel(call: Call, recording_id: str, body: Empty) -> RecordingView:
     """Give up processing; what was recorded is kept, and may be processed again (creator or host)."""
     entry = call.audit_entry("recording.cancel", target=recording_id)
-    return recording_view(await call.run(_cancel, recording_id, call.user, entry, call.now_ms))
+    return _told(call, await call.run(_cancel, recording_id, call.user, entry, call.now_ms))
 
 
 async def _cancel(conn: Conn, recording_id: str, user: User, entry: AuditEntry, now_ms: int) -> Held:
@@ -152,6 +158,13 @@ async def _cancel(conn: Conn, recording_id: str, user: User, entry: AuditEntry, 
     await _cancel_job(conn, recording_id, held.recording.run, now_ms)
     await audit.insert(conn, entry)
     return await find(conn, recording_id, user)
+
+
+def _told(call: Call, held: Held) -> RecordingView:
+    """Processing begins anew or is given up: pages and the room hear of it."""
+    call.services.recording_changes.tell(held.recording.id)
+    call.services.live.recording_changed(held.recording)
+    return recording_view(held)
 
 
 async def _cancel_job(conn: Conn, recording_id: str, run: int, now_ms: int) -> None:

@@ -24,12 +24,14 @@ from appliance.api import (
     meetings,
     messages,
     moderation,
+    nodes,
     notifications,
     openapi,
     participants,
     plugins,
     profile,
     recording_files,
+    recording_progress,
     recordings,
     setup,
     shared,
@@ -210,6 +212,7 @@ ROUTES: tuple[Route, ...] = (
     _route("DELETE /admin/jobs/{job_id}", jobs.drop, "admin", "api", s.Nothing, body=b.Empty),
     _route("GET /admin/deliveries", deliveries.list_page, "admin", "api", Page[a.DeliveryView], query=b.DeliveriesQuery),  # noqa: E501
     _route("POST /admin/deliveries/{subscriber}/{event_id}/retry", deliveries.send_again, "admin", "api", s.Nothing, body=b.Empty),  # noqa: E501
+    _route("GET /admin/nodes", nodes.list_all, "admin", "api", Page[a.NodeView]),
     _route("GET /admin/plugins", plugins.list_all, "admin", "api", Page[a.PluginView]),
     _route("POST /admin/plugins/{name}/enable", plugins.enable, "admin", "api", a.PluginView, body=b.Empty),
 
@@ -236,6 +239,7 @@ ROUTES: tuple[Route, ...] = (
     _route("POST /recordings", recordings.start, "user", "api", r.RecordingView, body=b.StartRecordingBody, aliases=("/recordings/start",)),  # noqa: E501
     _route("GET /recordings", recordings.list_page, "user", "api", Page[r.RecordingView], query=b.RecordingsQuery),
     _route("POST /recordings/stop", recordings.stop_named, "user", "api", r.RecordingView, body=b.StopRecordingBody, deprecated=True),  # noqa: E501
+    _route("GET /recordings/progress", recording_progress.follow, "user", "api", None),
     _route("GET /recordings/{recording_id}", recordings.show, "user", "api", r.RecordingView),
     _route("DELETE /recordings/{recording_id}", recordings.delete, "user", "api", s.Nothing, body=b.Empty),
     _route("POST /recordings/{recording_id}/stop", recordings.stop, "user", "api", r.RecordingView, body=b.Empty),

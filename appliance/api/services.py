@@ -16,6 +16,7 @@ from appliance.auth.csrf import Csrf
 from appliance.auth.passwords import PasswordHasher
 from appliance.auth.rate_limit import RateLimiter
 from appliance.auth.tokens import TokenSigner
+from appliance.bus.changes import Changes
 from appliance.files.staging import Staging
 from appliance.files.storage import ObjectStorage
 from appliance.hooks.running import Plugins
@@ -51,10 +52,14 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """What handlers work with."""
 
     version: str
+    node: str
+    """This server among those on the same database."""
     settings: Settings
     database: Database
     live: LiveMeetings
     recorder: Recorder
+    recording_changes: Changes
+    """Ids of recordings that changed."""
     files: ObjectStorage
     staging: Staging
     """Files on their way in."""
@@ -79,11 +84,13 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
 def make_services(
     *,
     version: str,
+    node: str,
     settings: Settings,
     secret: bytes,
     database: Database,
     live: LiveMeetings,
     recorder: Recorder,
+    recording_changes: Changes,
     files: ObjectStorage,
     staging: Staging,
     metrics: Metrics,
@@ -95,10 +102,12 @@ def make_services(
     """The services of one server. ``secret``: at least 32 random bytes, the same over restarts."""
     return Services(
         version=version,
+        node=node,
         settings=settings,
         database=database,
         live=live,
         recorder=recorder,
+        recording_changes=recording_changes,
         files=files,
         staging=staging,
         metrics=metrics,

@@ -75,7 +75,7 @@ class Inference:
         self.models = models
         self.enabled = enabled
         self._local = local
-        self._remote = remote
+        self.remote = remote
         self._meter = meter
         self._scheduler = Scheduler(limit=limit, limit_bytes=limit_bytes)
         self._ids = count(1)
@@ -226,7 +226,7 @@ class Inference:
 
     def health(self) -> InferenceHealth:
         """How it fares."""
-        has_work = bool(self._installed or self._remote)
+        has_work = bool(self._installed or self.remote)
         return health_of(self.enabled, has_work, list(self._links.values()), self._scheduler.statistics())
 
     def list_models(self) -> tuple[ModelHealth, ...]:
@@ -260,7 +260,7 @@ class Inference:
         if not self.enabled:
             return
         self.look_again()
-        if not self._remote:
+        if not self.remote:
             if not self._installed:
                 folder = str(self.models.folder)
                 _log.info("ai_no_models", folder=folder, advice="parley models pull", effect="no AI process runs")
@@ -271,7 +271,7 @@ class Inference:
                     link = Link(f"local-{number}", "local", self, context)
                     self._links[link.key] = link
                     nursery.start_soon(self._serve_local, link, config)
-                for remote in self._remote:
+                for remote in self.remote:
                     link = Link(remote.endpoint, "remote", self, context, curve=remote.curve)
                     self._links[link.key] = link
                     nursery.start_soon(_serve_remote, link, remote.endpoint)
@@ -336,6 +336,9 @@ class Inference:
                     message.batch,
                 )
             waiter.wake()
+
+    def link_heard(self, link: Link) -> None:
+        """See `link.Owner`."""
         self._send_out()
 
     # ------------------------------------------------------------------------------------------------------------------

@@ -57,6 +57,9 @@ class Owner(Protocol):
     def link_answered(self, link: Link, message: m.Answer | m.Failure, payload: bytes) -> None:
         """It is done with a request."""
 
+    def link_heard(self, link: Link) -> None:
+        """All that came at once was told: there may be room for more."""
+
 
 class Link:
     """One worker, as this server sees it."""
@@ -202,6 +205,7 @@ class Link:
                 reason = self._hear(message, payload)
                 if reason is not None:
                     return reason
+            self._owner.link_heard(self)
 
     def _hear(self, message: m.ToServer, payload: bytes) -> str | None:
         """Take one message; why the connection must end, if it must."""

@@ -13,39 +13,30 @@ from tempfile import TemporaryDirectory
 from appliance.inference.entries import CatalogEntry
 from appliance.inference.imports import resolve
 from appliance.inference.installed import ModelError, ModelFolder
-from appliance.inference.sources import Say, Sources
+from appliance.inference.sources import Sources
 
 CONVERSIONS = "parley.model_conversions"
 """Group of entry points for conversions of other packages."""
 
 
-def pull(
-    models: ModelFolder,
-    entry: CatalogEntry,
-    *,
-    now_ms: int,
-    say: Say,
-    offline: Path | None = None,
-    again: bool = False,
-) -> bool:
+def pull(models: ModelFolder, entry: CatalogEntry, sources: Sources, *, now_ms: int, again: bool = False) -> bool:
     """Bring it, unless it is there and whole; whether it was. ModelError says what failed; all is as before then.
 
-    ``offline``: a folder to take everything from: a models folder of another machine, or files and packages.
+    A conversion may also raise ConfigError, which names what is missing on this machine.
     """
     if not again and models.is_installed(entry):
         try:
             models.check(entry)
         except ModelError as error:
-            say(f"{error}; it is brought again")
+            sources.say(f"{error}; it is brought again")
         else:
             return False
+    offline = sources.offline
     with models.bringing(entry) as partial:
-        origin = "sources" if offline is None else str(offline)
         if offline is None or not _take_converted(entry, offline, partial):
-            with TemporaryDirectory(prefix="parley-models-") as scratch:
-                sources = Sources(Path(scratch), offline=offline, say=say)
+            with TemporaryDirectory(dir=sources.scratch) as scratch:
                 _fetch_all(models, entry, sources, partial, Path(scratch))
-        models.note(entry, partial, origin=origin, now_ms=now_ms)
+        models.note(entry, partial, origin="sources" if offline is None else str(offline), now_ms=now_ms)
     return True
 
 

@@ -86,13 +86,16 @@ def find_device(wanted: Wanted, threads: int) -> Device:
         advice = 'pip install "parley[cpu]", or "parley[gpu]" for a graphics card'
         raise ModelError("model_unavailable", f"ONNX Runtime cannot be used ({error}): {advice}") from error
     onnxruntime.set_default_logger_severity(_QUIET)
-    return choose_device(
+    device = choose_device(
         wanted,
         onnxruntime.get_available_providers(),
         card=card_is_there(),
         runtime=f"onnxruntime {onnxruntime.__version__}",
         threads=threads or max(1, len(os.sched_getaffinity(0)) - 1),
     )
+    if device.used != "cpu":
+        onnxruntime.preload_dlls()  # CUDA's libraries of the packages that the extra brings, if they are there
+    return device
 
 
 def open_graph(path: Path, device: Device, cache: Path) -> Any:

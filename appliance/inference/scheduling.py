@@ -36,6 +36,13 @@ SESSION_IDLE_S = 600.0
 """A session that nobody closed is forgotten after this."""
 BATCHES_IN_FLIGHT = 2
 
+_RANKS = {
+    (priority, duty): number
+    for number, (priority, duty) in enumerate(
+        (priority, duty) for priority in PRIORITIES for duty in reversed(SHED_ORDER)
+    )
+}
+
 
 @dataclass(slots=True, eq=False)
 class Work:
@@ -57,11 +64,11 @@ class Work:
     """Of its session at the worker; 0 without one."""
     peer: str | None = None
     over: bool = False
+    rank: int = field(init=False)
+    """Smaller goes first: by priority, then by what people miss most."""
 
-    @property
-    def rank(self) -> int:
-        """Smaller goes first: by priority, then by what people miss most."""
-        return PRIORITIES.index(self.priority) * len(SHED_ORDER) + len(SHED_ORDER) - 1 - SHED_ORDER.index(self.duty)
+    def __post_init__(self) -> None:
+        self.rank = _RANKS[self.priority, self.duty]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +139,11 @@ class Scheduler:
         if not self._dirty:
             return []
         found: list[tuple[str, Work]] = []
-        heads = sorted((self._queues[model][0][0], model) for model in self._dirty if self._queues.get(model))
+        models = [model for model in self._dirty if self._queues.get(model)]
         self._dirty.clear()
-        for _, model in heads:
+        if len(models) > 1:
+            models.sort(key=lambda model: self._queues[model][0][0])
+        for model in models:
             self._assign_model(model, found)
         return found
 
@@ -307,6 +316,8 @@ class Scheduler:
     def _pick(self, model: str) -> str | None:
         """The worker with the least to do for its size, of those that have the model loaded if one of them has room."""
         able = [item for item in self._peers.items() if item[1].takes(model)]
+        if len(able) == 1:
+            return able[0][0]
         return min(able, key=lambda item: (model not in item[1].loaded, len(item[1].running)))[0] if able else None
 
 

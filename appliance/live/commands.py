@@ -15,7 +15,14 @@ from appliance.live.admission import Admission
 from appliance.live.session import FrameSink, Session
 from appliance.live.stream import ChangedStream, OpenedStream, Precondition, StreamKey, StreamRequest
 from appliance.meeting.participant import Role, Source
-from appliance.signaling.messages import AnyClientMessage, AnyServerMessage, Join, Resume
+from appliance.signaling.messages import (
+    AnyClientMessage,
+    AnyServerMessage,
+    Join,
+    RecordingProcessed,
+    RecordingProgress,
+    Resume,
+)
 from appliance.store.messages import StoredMessage
 
 if TYPE_CHECKING:
@@ -203,7 +210,8 @@ class BeginRecording:
     """Tap the room's tracks for this recording from now on."""
 
     recording: RoomRecording
-    by_user_id: str | None
+    by_uid: str | None
+    """Participant or account that starts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +232,14 @@ class EndRecording:
     reply: Reply[int] = field(default_factory=Reply)
 
 
+class CaptionsCommand:
+    """Base of what comes from the tasks of captions."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class SayCaption:
+class SayCaption(CaptionsCommand):
     """A partial or final of what somebody says."""
 
     voice: Voice
@@ -233,8 +247,15 @@ class SayCaption:
 
 
 @dataclass(frozen=True, slots=True)
-class LookAtCaptions:
+class LookAtCaptions(CaptionsCommand):
     """What captions can do has changed: tell everybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellProcessing:
+    """How far the film of a recording of this meeting is."""
+
+    message: RecordingProgress | RecordingProcessed
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +284,7 @@ Command = (
     | BeginRecording
     | PauseRecording
     | EndRecording
-    | SayCaption
-    | LookAtCaptions
+    | CaptionsCommand
+    | TellProcessing
     | Stop
 )

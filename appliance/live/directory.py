@@ -39,7 +39,7 @@ from appliance.live.idle import pause_idle_meetings
 from appliance.live.media import MediaPlane
 from appliance.live.meeting_task import MeetingTask, try_again
 from appliance.live.outside import Outside
-from appliance.live.recording import AutoRecorder
+from appliance.live.recording import MeetingRecorder
 from appliance.live.session import FrameSink, Session
 from appliance.live.sockets import JOIN_WITHIN_S, Incoming, Link, Socket, serve
 from appliance.live.stream import ChangedStream, OpenedStream, Precondition, StreamKey, StreamRequest
@@ -76,7 +76,7 @@ class Live(Outside):
         media: MediaPlane,
         signer: TokenSigner,
         nursery: trio.Nursery,
-        recorder: AutoRecorder | None,
+        recorder: MeetingRecorder | None,
         transcribing: Transcribing | None,
         node: str,
     ) -> None:
@@ -305,20 +305,23 @@ async def open_live(
     database: Database,
     media: MediaPlane,
     signer: TokenSigner,
-    recorder: AutoRecorder | None = None,
+    recorder: MeetingRecorder | None = None,
     transcribing: Transcribing | None = None,
     *,
     node: str,
+    version: str = "",
 ) -> AsyncIterator[Live]:
     """Open the door; at the end every room is closed with a message. ``media``: an open Sfu.
 
     Joins that a crash of this node left open in the database are ended first. ``node``: of the data folder.
+    ``version``: for whoever looks which servers there are.
     """
     name = uname().nodename
-    await nodes.enter(database, node, name, _wall_ms)
+    await nodes.enter(database, node, name, _wall_ms, version=version)
     async with trio.open_nursery() as nursery:
         live = Live(settings, database, media, signer, nursery, recorder, transcribing, node)
-        nursery.start_soon(nodes.watch, database, node, name, live.running, _wall_ms)
+        watch = partial(nodes.watch, version=version, lost_after_s=settings.database.node_lost_after_s)
+        nursery.start_soon(watch, database, node, name, live.running, _wall_ms)
         nursery.start_soon(
             pause_idle_meetings, database, node, live.running, settings.meetings.empty_grace_s, _wall_ms
         )

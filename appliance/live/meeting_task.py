@@ -22,12 +22,12 @@ import trio
 
 from appliance.errors import UserError
 from appliance.events.catalogue import MeetingStarted, WebrtcConnectionClosed, WebrtcConnectionEstablished
-from appliance.live import entrance, moderation, recording, streams, verbs
+from appliance.live import captions, entrance, moderation, recording, streams, verbs
 from appliance.live.audience import REACTIONS
-from appliance.live.captions import Transcribing
 from appliance.live.commands import (
     BeginRecording,
     Broadcast,
+    CaptionsCommand,
     Changed,
     ChangeStream,
     CloseStream,
@@ -38,19 +38,18 @@ from appliance.live.commands import (
     EndRecording,
     Enter,
     GiveRole,
-    LookAtCaptions,
     MediaHappened,
     MuteFromOutside,
     OpenStream,
     PauseRecording,
     Remove,
     Said,
-    SayCaption,
     SocketGone,
     Stop,
+    TellProcessing,
 )
 from appliance.live.media import MediaPlane, MediaRoom
-from appliance.live.recording import AutoRecorder
+from appliance.live.recording import MeetingRecorder
 from appliance.live.records import Records, Statement
 from appliance.live.room import CHAT_SHOWN, Room
 from appliance.live.session import Session
@@ -91,8 +90,8 @@ class MeetingTask:
         wall_ms: Callable[[], int],
         index: dict[str, Any],
         node: str,
-        recorder: AutoRecorder | None = None,
-        transcribing: Transcribing | None = None,
+        recorder: MeetingRecorder | None = None,
+        transcribing: captions.Transcribing | None = None,
     ) -> None:
         self.meeting_id = row.id
         self.ended = trio.Event()
@@ -168,6 +167,7 @@ class MeetingTask:
             index=self._index,
             node=self._node,
             transcribing=self._transcribing,
+            recorder=self._recorder,
         )
         room.index_value = self
         self._empty_since = trio.current_time()
@@ -243,11 +243,9 @@ class MeetingTask:
                 await self._said(room, command)
             case Enter() | ComeBack():
                 try:
-                    session = self._let_in(room, command)
+                    command.reply.give(self._let_in(room, command))
                 except UserError as error:
                     command.reply.refuse(error)
-                else:
-                    command.reply.give(session)
             case OpenStream() | ChangeStream() | CloseStream():
                 await self._stream(room, command)
             case SocketGone(link=link):
@@ -265,10 +263,10 @@ class MeetingTask:
                 moderation.change(room, command)
             case BeginRecording() | PauseRecording() | EndRecording():
                 self._record(room, command)
-            case SayCaption(voice=voice, line=caption):
-                room.captions.say(voice, caption)
-            case LookAtCaptions():
-                room.captions.look()
+            case CaptionsCommand():
+                captions.obey(room, command)
+            case TellProcessing(message=told):
+                room.audience.tell_all(told)
             case Stop(reconnect_after_s=delay):
                 room.stop(delay)
                 self._done = True
@@ -284,8 +282,7 @@ class MeetingTask:
 
     def _note_entry(self, room: Room) -> None:
         self._empty_since = None
-        if self._quality_at == math.inf:
-            self._quality_at = room.now() + QUALITY_EACH_S
+        self._quality_at = min(self._quality_at, room.now() + QUALITY_EACH_S)
 
     async def _stream(self, room: Room, command: OpenStream | ChangeStream | CloseStream) -> None:
         try:
@@ -361,17 +358,15 @@ class MeetingTask:
     def _tell_connection(self, room: Room, event: Any) -> None:
         from appliance.sfu.events import SessionConnected, SessionLost
 
-        who = {"meeting_id": self.meeting_id, "participant_id": getattr(event, "participant_id", "")}
         if isinstance(event, SessionConnected):
-            room.tell(WebrtcConnectionEstablished(**who))
+            room.tell(WebrtcConnectionEstablished(self.meeting_id, event.participant_id))
         elif isinstance(event, SessionLost):
-            room.tell(WebrtcConnectionClosed(**who, reason=event.reason))
+            room.tell(WebrtcConnectionClosed(self.meeting_id, event.participant_id, event.reason))
 
     def _next_timer(self, room: Room) -> float:
-        times = [self._quality_at]
+        times = [self._quality_at, *streams.deadlines(room.audience.sessions.values())]
         resume_s = self._settings.signaling.resume_s
         times += [s.lost_at + resume_s for s in room.audience.sessions.values() if s.lost_at is not None]
-        times += streams.deadlines(room.audience.sessions.values())
         if self._empty_since is not None:
             times.append(self._empty_since + self._settings.meetings.empty_grace_s)
         return min(times)
@@ -394,8 +389,8 @@ class MeetingTask:
         elif now >= self._quality_at:
             self._quality_at = now + QUALITY_EACH_S
             room.captions.look()
-            told = room.quality.update({s.participant_id: s.media.quality() for s in room.audience.sessions.values()})
-            if told is not None:
+            found = {s.participant_id: s.media.quality() for s in room.audience.sessions.values()}
+            if (told := room.quality.update(found)) is not None:
                 room.audience.tell_all(Quality(participants=told))
 
 

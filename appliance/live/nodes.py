@@ -3,7 +3,7 @@
 Owns the beat, the judgement who is lost, and what follows for people: their joins are ended, and that is told. What it
 held besides (meetings, jobs, recordings) others notice by themselves: `idle`, the queue's leases.
 
-A node is lost when it has not counted up its beat while we have looked for `_LOST_AFTER_S` without a break. No clocks
+A node is lost when it has not counted up its beat while we have looked for ``lost_after_s`` without a break. No clocks
 are compared; and while the database is away nobody counts, so every look begins anew. One that was only cut off comes
 back to find itself lost: it enters anew and takes its meetings back; that its people had left was told, and stays so.
 
@@ -24,18 +24,22 @@ from appliance.store.database import Conn, Database, DatabaseError
 
 _log = structlog.get_logger(__name__)
 
-_BEAT_EACH_S = 10.0
-# Six beats: longer than a database takes to fail over, and than a virtual machine stands still while it is moved.
-_LOST_AFTER_S = 60.0
+# Five may be late or get lost, as while a virtual machine stands still because it is moved.
+_BEATS = 6
 # Joins of one transaction: a crash may leave thousands.
 _SLICE = 200
 
 
-async def enter(database: Database, node: str, name: str, now_ms: Callable[[], int]) -> None:
-    """This server starts: what an earlier life of it left open is ended, and it counts as running from here on."""
+async def enter(
+    database: Database, node: str, name: str, now_ms: Callable[[], int], *, version: str = ""
+) -> None:
+    """This server starts: what an earlier life of it left open is ended, and it counts as running from here on.
+
+    ``name``: of its machine; it and ``version`` are for people.
+    """
     await database.run(nodes.leave, None if _alone(database) else node)
     await end_lost_joins(database, now_ms, unheld=True)
-    await database.run(nodes.enter, node, name, now_ms())
+    await database.run(nodes.enter, node, name, now_ms(), version)
 
 
 async def leave(database: Database, node: str) -> None:
@@ -53,19 +57,19 @@ async def watch(
     running: Callable[[], frozenset[str]],
     now_ms: Callable[[], int],
     *,
-    beat_each_s: float = _BEAT_EACH_S,
-    lost_after_s: float = _LOST_AFTER_S,
+    version: str = "",
+    lost_after_s: float,
 ) -> None:
-    """For ever: count up, and look who does not. ``running``: ids of the meetings here."""
+    """For ever: count up, and look who does not for so long. ``running``: ids of the meetings here."""
     if _alone(database):
         return
     seen: dict[str, tuple[int, float]] = {}  # node → its beat, and since when
     while True:
-        await trio.sleep(beat_each_s)
+        await trio.sleep(lost_after_s / _BEATS)
         try:
-            if not await database.run(nodes.beat, node):
+            if not await database.run(nodes.beat, node, now_ms()):
                 _log.error("node_was_taken_for_lost", node=node, effect="people in meetings were said to have left")
-                await database.run(_come_back, node, name, running(), now_ms())
+                await database.run(_come_back, node, name, running(), now_ms(), version)
             found = await database.read(nodes.beats)
             now = trio.current_time()
             seen = {other: seen[other] if seen.get(other, (-1, 0))[0] == beat else (beat, now)
@@ -105,8 +109,10 @@ async def _end_slice(conn: Conn, now_ms: int, unheld: bool) -> int:
     return len(lost)
 
 
-async def _come_back(conn: Conn, node: str, name: str, running: frozenset[str], now_ms: int) -> None:
-    await nodes.enter(conn, node, name, now_ms)
+async def _come_back(
+    conn: Conn, node: str, name: str, running: frozenset[str], now_ms: int, version: str
+) -> None:
+    await nodes.enter(conn, node, name, now_ms, version)
     for meeting_id in sorted(running):
         await meetings.activate(conn, meeting_id, now_ms)
         await meetings.hold(conn, meeting_id, node)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, cast
 import structlog
 
 from appliance.errors import UserError
-from appliance.live.commands import Changed, Command, End, GiveRole, MuteFromOutside, Remove, Reply
-from appliance.live.wire import participant_message
+from appliance.live.commands import Changed, Command, End, GiveRole, MuteFromOutside, Remove, Reply, TellProcessing
+from appliance.live.wire import participant_message, processing_message
 from appliance.meeting.participant import Role, Source
 from appliance.signaling.messages import Participant
+from appliance.store.recordings import Recording
 
 if TYPE_CHECKING:
     import trio
@@ -75,6 +76,12 @@ class Outside:
         task = self._tasks.get(meeting_id)
         if task is not None:
             self._nursery.start_soon(self._tell, task, Changed(title, locked))
+
+    def recording_changed(self, recording: Recording) -> None:
+        """Tell the room how far the film of a recording is, or how it ended."""
+        task, message = self._tasks.get(recording.meeting_id), processing_message(recording)
+        if task is not None and message is not None:
+            self._nursery.start_soon(self._tell, task, TellProcessing(message))
 
     def revoke_user(self, user_id: str) -> None:
         """Banned, deleted or signed out everywhere: end the user's sessions in every room."""

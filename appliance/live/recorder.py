@@ -21,6 +21,7 @@ from appliance.ids import new_id
 from appliance.jobs.recording_orders import process_order
 from appliance.live.commands import BeginRecording, Command, EndRecording, PauseRecording
 from appliance.live.recording import RoomRecording
+from appliance.meeting.participant import Participant
 from appliance.recorder.manifest import Manifest
 from appliance.recorder.recovery import RecoveryError, recover
 from appliance.recorder.writer import DiskError, RecordingWriter, create
@@ -84,8 +85,9 @@ class Recorder:
         node: str,
         now_ms: Callable[[], int],
         clock_us: Callable[[], int],
+        changed: Callable[[str], None],
     ) -> None:
-        """``clock_us``: the journals' clock."""
+        """``clock_us``: the journals' clock. ``changed``: see `open_recorder`."""
         self._settings = settings
         self._root = root
         self._database = database
@@ -93,6 +95,7 @@ class Recorder:
         self._node = node
         self._now_ms = now_ms
         self._clock_us = clock_us
+        self._changed = changed
         self._limiter = trio.CapacityLimiter(_THREADS)
         self._running: dict[str, _Running | None] = {}
         """By meeting; None while it starts."""
@@ -108,8 +111,13 @@ class Recorder:
         ``disk_full``."""
         started = ""  # else mypy misses a return: a scope may swallow a cancellation
         with trio.CancelScope(shield=True):  # half a start would leave a row that nobody ends
-            started += await self._start(meeting_id, by_user_id, by_name, layout)
+            started += await self._start(meeting_id, by_user_id, by_name, layout, by_user_id)
         return started
+
+    async def start_inside(self, meeting_id: str, *, by: Participant, layout: str | None) -> None:
+        """The same for somebody who is in the meeting, with an account or without."""
+        with trio.CancelScope(shield=True):
+            await self._start(meeting_id, by.user_id, by.name, layout, by.participant_id)
 
     async def meeting_started(self, meeting: Meeting) -> None:
         """Record it if it says so, or if the server's end interrupted its recording a moment ago."""
@@ -121,7 +129,9 @@ class Recorder:
         except UserError as error:
             _log.warning("recording_not_started", meeting=meeting.id, reason=str(error))
 
-    async def _start(self, meeting_id: str, by_user_id: str | None, by_name: str | None, layout: str | None) -> str:
+    async def _start(
+        self, meeting_id: str, by_user_id: str | None, by_name: str | None, layout: str | None, by_uid: str | None
+    ) -> str:
         if self._stopping or self.meetings is None:
             raise UserError(503, "server_stopping", "the server is restarting", retry_after_s=3.0)
         if meeting_id in self._running:
@@ -136,11 +146,11 @@ class Recorder:
         self._counts["started"] += 1
         self._nursery.start_soon(self._run, running)
         try:
-            await self.meetings.put(meeting_id, BeginRecording(recording, by_user_id))
+            await self.meetings.put(meeting_id, BeginRecording(recording, by_uid))
         except UserError:
             running.ask_stop("meeting ended")
             raise
-        _log.info("recording_started", recording=running.recording_id, meeting=meeting_id, by=by_user_id)
+        _log.info("recording_started", recording=running.recording_id, meeting=meeting_id, by=by_uid)
         return running.recording_id
 
     async def stop(self, recording_id: str, reason: str) -> None:
@@ -193,6 +203,7 @@ class Recorder:
         await self.meetings.put(running.meeting_id, command)
         if await command.reply.wait():
             await self._database.run(recordings.set_paused, recording_id, paused)
+            self._changed(recording_id)
 
     # --- a recording's life --------------------------------------------------------------------------------------
 
@@ -323,12 +334,16 @@ async def open_recorder(
     node: str,
     now_ms: Callable[[], int],
     clock_us: Callable[[], int],
+    changed: Callable[[str], None] = lambda recording_id: None,
 ) -> AsyncIterator[Recorder]:
-    """Recover what an earlier run left open, then record; at the end every recording is closed."""
+    """Recover what an earlier run left open, then record; at the end every recording is closed.
+
+    ``changed``: told of each that was paused or goes on, which is no event. Must not wait.
+    """
     await recover_recordings(root, database, node=node, now_ms=now_ms)
     async with trio.open_nursery() as nursery:
         recorder = Recorder(
-            settings, root, database, nursery, node=node, now_ms=now_ms, clock_us=clock_us
+            settings, root, database, nursery, node=node, now_ms=now_ms, clock_us=clock_us, changed=changed
         )
         try:
             yield recorder

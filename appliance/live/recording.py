@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
+import structlog
 
 from appliance.errors import UserError
-from appliance.live.commands import BeginRecording, EndRecording, PauseRecording
+from appliance.live.commands import BeginRecording, Deliver, EndRecording, PauseRecording
 from appliance.live.session import Session
+from appliance.live.sockets import error_message
+from appliance.meeting import permissions
 from appliance.meeting.events import (
     MeetingChanged,
     MeetingEvent,
@@ -24,12 +27,21 @@ from appliance.meeting.events import (
 )
 from appliance.meeting.participant import Participant, Track
 from appliance.recorder.manifest import TRACKS, TrackFile
-from appliance.signaling.messages import Recording, RecordingState
+from appliance.signaling.messages import (
+    Recording,
+    RecordingPause,
+    RecordingStart,
+    RecordingState,
+    RecordingStop,
+)
+from appliance.store.database import DatabaseError
 
 if TYPE_CHECKING:
     from appliance.live.room import Room
     from appliance.recorder.writer import Tap
     from appliance.store.meetings import Meeting
+
+_log = structlog.get_logger(__name__)
 
 # What waits in memory while the disk stands still: twenty seconds of 3 Mbit/s, and two minutes of Opus.
 VIDEO_TAP_BYTES = 8 * 1024 * 1024
@@ -51,11 +63,23 @@ class Journals(Protocol):
         """Remember what happened now."""
 
 
-class AutoRecorder(Protocol):
-    """What a meeting's task asks of `live.recorder.Recorder`."""
+class MeetingRecorder(Protocol):
+    """What meetings ask of `live.recorder.Recorder`, each beside the meeting's task: it asks that one in turn."""
 
     async def meeting_started(self, meeting: Meeting) -> None:
         """Record it if it says so, or if the server's end interrupted its recording."""
+
+    async def start_inside(self, meeting_id: str, *, by: Participant, layout: str | None) -> None:
+        """See `live.recorder.Recorder`."""
+
+    async def stop(self, recording_id: str, reason: str) -> None:
+        """See `live.recorder.Recorder`."""
+
+    async def pause(self, recording_id: str) -> None:
+        """See `live.recorder.Recorder`."""
+
+    async def resume(self, recording_id: str) -> None:
+        """See `live.recorder.Recorder`."""
 
 
 class RoomRecording:
@@ -191,12 +215,51 @@ class RoomRecording:
         self._journals.note({"type": "joined", **who})
 
 
+def ask(room: Room, session: Session, message: RecordingStart | RecordingPause | RecordingStop) -> None:
+    """A host's or cohost's wish about the recording; UserError 403 for others.
+
+    Carried out beside the room's task, and answered by ``recording`` to everybody or by an ``error``.
+    """
+    asker = room.meeting.get(session.participant_id)
+    permissions.check(asker.role, "record")
+    if room.recorder is None:
+        raise UserError(409, "not_recording", "nothing is recorded here")
+    recording_id = None if room.recording is None else room.recording.recording_id
+    if recording_id is None and not isinstance(message, RecordingStart):
+        raise UserError(409, "not_recording", "the meeting is not being recorded")
+    room.start(_carry_out, room, room.recorder, session, asker, message, recording_id or "")
+
+
+async def _carry_out(
+    room: Room,
+    recorder: MeetingRecorder,
+    session: Session,
+    asker: Participant,
+    message: RecordingStart | RecordingPause | RecordingStop,
+    recording_id: str,
+) -> None:
+    try:
+        match message:
+            case RecordingStart(layout=layout):
+                await recorder.start_inside(room.meeting_id, by=asker, layout=layout)
+            case RecordingPause(paused=paused):
+                await (recorder.pause if paused else recorder.resume)(recording_id)
+            case RecordingStop():
+                await recorder.stop(recording_id, "asked")
+    except UserError as error:
+        await room.put(Deliver(session, error_message(error, message.ref)))
+    except DatabaseError as error:
+        _log.warning("recording_not_changed", meeting=room.meeting_id, error=str(error))
+        refusal = UserError(503, "unavailable", "the database is away", retry_after_s=1.0)
+        await room.put(Deliver(session, error_message(refusal, message.ref)))
+
+
 def obey(room: Room, command: BeginRecording | PauseRecording | EndRecording) -> None:
     """What the recorder asks of the room."""
     match command:
-        case BeginRecording(recording=recording, by_user_id=by_user_id):
+        case BeginRecording(recording=recording, by_uid=by_uid):
             room.recording = recording
-            for participant in [] if by_user_id is None else room.meeting.answering_to(by_user_id):
+            for participant in [] if by_uid is None else room.meeting.answering_to(by_uid):
                 recording.agree(participant.participant_id, True)  # who starts it knows
             recording.begin(room.meeting.participants.values(), room.speakers.dominant)
             room.tap()

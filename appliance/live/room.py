@@ -21,7 +21,7 @@ from appliance.live.captions import RoomCaptions, Transcribing
 from appliance.live.commands import Command
 from appliance.live.media import MediaRoom
 from appliance.live.quality import QualityBoard
-from appliance.live.recording import RoomRecording
+from appliance.live.recording import MeetingRecorder, RoomRecording
 from appliance.live.records import Records, Statement
 from appliance.live.seating import settle
 from appliance.live.session import FrameSink, Session
@@ -71,6 +71,7 @@ class Room:
         start: Callable[..., None],
         index: dict[str, object],
         node: str,
+        recorder: MeetingRecorder | None = None,
         transcribing: Transcribing | None = None,
     ) -> None:
         """``now``: seconds, never going back; ``put``: into the task's channel; ``start``: a task beside it;
@@ -95,6 +96,7 @@ class Room:
         self.chat_lines = 0
         self._chat: deque[StoredMessage] = deque(maxlen=CHAT_SHOWN)
         self._unsettled: set[Session] = set()
+        self.recorder = recorder
         self.recording: RoomRecording | None = None
         self.captions = RoomCaptions(self, transcribing)
 

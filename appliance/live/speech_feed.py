@@ -117,7 +117,7 @@ class SpeechFeed:
         if self._stream is None:
             self._trim(now_us)
             self._cut = False
-            if ending or not is_open or not self._pending:
+            if not is_open or not self._pending:
                 return None
             self._begin()
         self._shed()

@@ -9,20 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 
+import structlog
 import trio
 
 from appliance.errors import UserError
+from appliance.ids import new_id
 from appliance.inference.client import Inference
 from appliance.inference.entries import CatalogEntry
+from appliance.inference.replies import InferenceError
 from appliance.live.captions import OFF, Ability
 from appliance.live.voice import Line, Voice
 from appliance.recorder.writer import Tap
 from appliance.settings import CaptionsSettings
 from appliance.signaling.messages import CaptionsTrouble
 
+_log = structlog.get_logger(__name__)
+
 TASK = "asr"
 AUTO = "auto"
 """The model recognises the language, phrase by phrase."""
+LOADED_WITHIN_S = 30.0
+"""The largest recogniser takes a few seconds on a busy machine."""
 _FRESH_S = 0.25
 """Rooms ask together; nothing changes faster than people see."""
 
@@ -37,7 +44,8 @@ class Transcriber:
         self._clock_us = clock_us
         self._looked_at = float("-inf")
         self._ability = OFF
-        self._counts = {"voices": 0, "shed": 0}
+        self.shed = 0
+        """How often speech was left out."""
 
     def ability(self) -> Ability:
         """What captions can do now."""
@@ -65,10 +73,9 @@ class Transcriber:
             raise UserError(409, "captions_unavailable", f"no speech model for {language} is installed")
 
         def note_shed() -> None:
-            self._counts["shed"] += 1
+            self.shed += 1
             shed()
 
-        self._counts["voices"] += 1
         return Voice(
             self._inference,
             tap,
@@ -82,9 +89,19 @@ class Transcriber:
             shed=note_shed,
         )
 
-    def statistics(self) -> dict[str, int]:
-        """Totals: ``voices`` that were opened, ``shed``: how often speech was left out."""
-        return dict(self._counts)
+    async def prepare(self, language: str) -> None:
+        """Have the model loaded before the first word: an empty stream is asked for, and ended."""
+        entry = model_for(language, self._installed())
+        if entry is None:
+            return
+        stream = new_id("spk")
+        options = {"session": stream, "at_ms": 0.0, "language": language, "packets": [], "last": True}
+        try:
+            await self._inference.infer(entry.name, b"", options, priority="high", within_s=LOADED_WITHIN_S)
+        except InferenceError as error:
+            _log.warning("speech_model_not_ready", model=entry.name, code=error.code, error=str(error))
+        finally:
+            self._inference.close_session(entry.name, stream)
 
     def _look(self) -> Ability:
         if not self._settings.enabled or not self._inference.enabled:

@@ -15,6 +15,7 @@ import structlog
 
 from appliance.errors import UserError
 from appliance.ids import new_id
+from appliance.live import recording
 from appliance.live.commands import Broadcast, Deliver
 from appliance.live.sockets import error_message, rate_limited
 from appliance.live.wire import history_message
@@ -38,6 +39,9 @@ from appliance.signaling.messages import (
     RaiseHand,
     Reaction,
     RecordingConsent,
+    RecordingPause,
+    RecordingStart,
+    RecordingStop,
     Resume,
     SetCaptions,
     SetRole,
@@ -114,6 +118,8 @@ async def obey(room: Room, session: Session, message: AnyClientMessage) -> None:
         case SetCaptions(on=on, language=language):
             permissions.check(meeting.get(me).role, "caption")
             room.captions.switch(on, language, by_name=meeting.get(me).name)
+        case RecordingStart() | RecordingPause() | RecordingStop():
+            recording.ask(room, session, message)
         case EndMeeting():
             room.apply(meeting.end(meeting.actor(me)))
             room.store_end("ended")

@@ -14,7 +14,7 @@ import structlog
 import trio
 
 from appliance.ids import new_id
-from appliance.inference.client import InferenceError, Reply
+from appliance.inference.replies import InferenceError, Reply
 from appliance.live.speech_feed import SpeechFeed, Step
 from appliance.recorder.writer import Tap
 

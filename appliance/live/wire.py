@@ -8,6 +8,7 @@ from appliance.meeting.meeting import Meeting
 from appliance.meeting.participant import Participant
 from appliance.signaling import messages
 from appliance.store.messages import StoredMessage
+from appliance.store.recordings import Progress, Recording
 
 
 def track_messages(participant: Participant) -> list[messages.Track]:
@@ -51,6 +52,25 @@ def room_message(
         recording=recording,
         captions=captions,
     )
+
+
+def processing_message(
+    recording: Recording,
+) -> messages.RecordingProgress | messages.RecordingProcessed | None:
+    """How far a recording's film is, or how that ended; None while the recording itself goes on."""
+    match recording.status:
+        case "processing":
+            progress = recording.progress or Progress(share=0.0, stage="reading", time_left_s=None)
+            return messages.RecordingProgress(
+                recording_id=recording.id,
+                share=progress.share,
+                stage=progress.stage,
+                time_left_s=progress.time_left_s,
+            )
+        case "ready" | "failed" | "cancelled":
+            return messages.RecordingProcessed(recording_id=recording.id, outcome=recording.status)
+        case _:
+            return None
 
 
 def chat_message(stored: StoredMessage) -> messages.ChatMessage:

@@ -9,7 +9,7 @@ stages of ``making``, which a killed process takes up again:
 * ``tracks``: each journal as a WebM or Matroska file, not re-encoded.
 * ``mix``: one voice of all, at the loudness of broadcasting.
 * ``layout``, ``chapters``: who is seen where and when; ``painter`` with ``pictures`` and ``labels``: how.
-* ``composition`` and ``film``: one film of all.
+* ``composition``: pictures, in ``footage``'s ``segments``; ``film``: one film of all.
 
 Nobody here knows meetings, accounts or the database: a folder goes in, files come out.
 """

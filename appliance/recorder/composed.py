@@ -15,6 +15,8 @@ Format = Literal["mp4", "webm"]
 # 360 is a telephone's; above 1080 decoding four cameras takes longer than the meeting did.
 LEAST_HEIGHT, MOST_HEIGHT = 360, 1080
 LEAST_FPS, MOST_FPS = 5, 30
+# A segment's key frame and the encoder's start cost little against a second, and what a kill costs is bounded.
+LEAST_SEGMENT_S, MOST_SEGMENT_S = 1, 600
 
 
 class Spoken(msgspec.Struct, frozen=True):
@@ -44,6 +46,9 @@ class ComposeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Further captions, of which the recording says where they are in the film, and whether they are in it at all."""
     encoder: str = "auto"
     """FFmpeg's name of a video encoder; ``auto``: the graphics card's when there is one."""
+    segment_s: int = 60
+    """Seconds of film in each of the parts of which a killed process loses only the last. A minute is made in half of
+    one, and is what is left to make after a meeting whose film was made while it went on."""
 
 
 class ComposedTrack(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,3 +95,7 @@ class Composed(msgspec.Struct, frozen=True, kw_only=True):
     """Characters of names that no font here has; boxes stand for them."""
     refused_encoders: tuple[str, ...] = ()
     """Those that were tried before it, and what they answered: for the log."""
+    segments: int = 0
+    """Parts of which the film was made, each by itself."""
+    segments_taken: int = 0
+    """Those of them that an earlier process had made: before it was killed, or while the meeting went on."""

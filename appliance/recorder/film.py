@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import av
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 from PIL import Image
@@ -22,7 +22,8 @@ from appliance.recorder.captions import Caption, mov_text, samples
 from appliance.recorder.composed import ComposedChapter, Format
 from appliance.recorder.journal import Codec
 from appliance.recorder.muxing import MuxingError, add_video, template_of
-from appliance.recorder.reel import read_reel
+from appliance.recorder.segments import Encoded, read_pictures
+from appliance.recorder.soundtrack import TIME_BASE, add_sound, read_packets
 
 _MILLISECONDS = Fraction(1, 1000)
 # A player draws it 320 points wide, on screens with two pixels to the point.
@@ -38,9 +39,10 @@ def join(
     *,
     kind: Format,
     codec: Codec,
-    reel: Path,
+    segments: Sequence[Path],
     fps: int,
     sound: Path | None,
+    channels: int,
     captions: Sequence[Caption],
     chapters: Sequence[ComposedChapter],
     title: str,
@@ -48,7 +50,7 @@ def join(
     report: Callable[[int], None],
 ) -> None:
     """Write the film; ``report`` is told the number of each picture. MuxingError, OSError."""
-    first = next(read_reel(reel), None)
+    first = next(_encoded(segments), None)
     if first is None:
         raise MuxingError("a film without a picture")
     # faststart: the index goes to the front, so that a player begins before it has all.
@@ -59,21 +61,16 @@ def join(
             with template_of(codec, first.payload) as template:
                 video = add_video(film, template)
                 inputs: list[Iterator[_Timed]] = []
-                heard = None if sound is None else av.open(sound)
-                try:
-                    audio = None if heard is None else film.add_stream_from_template(heard.streams.audio[0])
-                    text = film.add_mux_stream("mov_text" if kind == "mp4" else "webvtt") if captions else None
-                    film.set_chapters([_chapter(n, chapters, duration_ms) for n in range(len(chapters))])
-                    inputs.append(_pictures(reel, video, Fraction(1, fps), report))
-                    if heard is not None and audio is not None:
-                        inputs.append(_sound(heard, audio))
-                    if text is not None:
-                        text.time_base = _MILLISECONDS
-                        inputs.append(_words(captions, text, kind))
-                    _mux(film, inputs)
-                finally:
-                    if heard is not None:
-                        heard.close()
+                audio = None if sound is None else add_sound(film, kind, channels)
+                text = film.add_mux_stream("mov_text" if kind == "mp4" else "webvtt") if captions else None
+                film.set_chapters([_chapter(n, chapters, duration_ms) for n in range(len(chapters))])
+                inputs.append(_pictures(segments, video, Fraction(1, fps), report))
+                if sound is not None and audio is not None:
+                    inputs.append(_sound(sound, audio))
+                if text is not None:
+                    text.time_base = _MILLISECONDS
+                    inputs.append(_words(captions, text, kind))
+                _mux(film, inputs)
     except av.FFmpegError as error:
         raise MuxingError(f"{path.name}: {error}") from error
 
@@ -102,8 +99,15 @@ def _mux(film: OutputContainer, inputs: list[Iterator[_Timed]]) -> None:
         film.mux(packet)
 
 
-def _pictures(reel: Path, stream: Stream, time_base: Fraction, report: Callable[[int], None]) -> Iterator[_Timed]:
-    for picture in read_reel(reel):
+def _encoded(segments: Sequence[Path]) -> Iterator[Encoded]:
+    for path in segments:
+        yield from read_pictures(path)
+
+
+def _pictures(
+    segments: Sequence[Path], stream: Stream, time_base: Fraction, report: Callable[[int], None]
+) -> Iterator[_Timed]:
+    for picture in _encoded(segments):
         packet = av.Packet(picture.payload)
         packet.stream = stream
         packet.pts, packet.dts = picture.pts, picture.dts
@@ -114,14 +118,11 @@ def _pictures(reel: Path, stream: Stream, time_base: Fraction, report: Callable[
         yield float(picture.dts * time_base), 0, packet
 
 
-def _sound(container: InputContainer, stream: Stream) -> Iterator[_Timed]:
-    packets: Iterator[Packet[Stream]] = container.demux(container.streams.audio[0])  # type: ignore[assignment]
-    for packet in packets:
-        if packet.dts is None:  # the demuxer's word for the end
-            continue
-        seconds = float(packet.dts * packet.time_base)
-        packet.stream = stream  # of this container: the muxer goes by it
-        yield seconds, 1, packet
+def _sound(path: Path, stream: Stream) -> Iterator[_Timed]:
+    for packet in read_packets(path):
+        assert packet.dts is not None
+        packet.stream = stream
+        yield float(packet.dts * TIME_BASE), 1, packet
 
 
 def _words(captions: Sequence[Caption], stream: Stream, kind: Format) -> Iterator[_Timed]:

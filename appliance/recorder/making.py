@@ -1,13 +1,12 @@
 """The stages of making a recording's files, each taken up where a killed process left it.
 
-Owns the folder ``out`` and what is kept in ``out/.work`` between attempts: the finished tracks, the mixed sound, the
-film's pictures so far. Other options, or other journals, begin anew. Files get their names when they are whole.
+Owns the folder ``out`` and what is kept in ``out/.work`` between attempts: the finished tracks and the mixed sound. The
+film's pictures are `footage`'s. Other options, or other journals, begin anew; files get their names when whole.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,24 +15,18 @@ from typing import TypeVar
 import av
 import msgspec
 
-from appliance.recorder.boxes import even
 from appliance.recorder.captions import usable, vtt
 from appliance.recorder.chapters import chapters_of
 from appliance.recorder.composed import (
-    LEAST_FPS,
-    LEAST_HEIGHT,
-    MOST_FPS,
-    MOST_HEIGHT,
     Composed,
     ComposedChapter,
     ComposedTrack,
     ComposeOptions,
 )
-from appliance.recorder.composition import Composition
 from appliance.recorder.encoders import Chosen, choose
 from appliance.recorder.film import join, write_thumbnail
+from appliance.recorder.footage import SEGMENTS, Footage, alone, bounded, shoot, size_of
 from appliance.recorder.frames import Frame
-from appliance.recorder.layout import Scene, scenes_of
 from appliance.recorder.manifest import TrackFile
 from appliance.recorder.material import Material, read_material
 from appliance.recorder.mix import Sound, measure_lufs, write_sound
@@ -47,11 +40,9 @@ THUMBNAIL = "thumbnail.jpg"
 CAPTIONS = "captions.vtt"
 _WORK = ".work"
 # Counts up when what an earlier version left there is of no use.
-_VERSION = 1
+_VERSION = 3
 # What each stage takes of a minute of four people at 720p; measured by tests/load/compose.py.
 _STAGES = {"reading": 2.0, "tracks": 2.0, "sound": 8.0, "video": 85.0, "writing": 3.0}
-# x264 gains little beyond, and what is left is the meetings'.
-_MOST_THREADS = 4
 
 T = TypeVar("T")
 
@@ -73,11 +64,7 @@ class _Track(msgspec.Struct, frozen=True):
 
 def make(folder: Path, options: ComposeOptions, progress_path: Path) -> Composed:
     """See `compose_process.compose`."""
-    options = msgspec.structs.replace(
-        options,
-        height=even(min(max(options.height, LEAST_HEIGHT), MOST_HEIGHT)),
-        fps=min(max(options.fps, LEAST_FPS), MOST_FPS),
-    )
+    options = bounded(options)
     progress = Progress(progress_path, _STAGES)
     progress.begin("reading")
     material = read_material(folder, progress.reach)
@@ -85,11 +72,12 @@ def make(folder: Path, options: ComposeOptions, progress_path: Path) -> Composed
     done = _read(out / _WORK / "done.json", Composed)
     if done is not None and (out / f"meeting.{options.format}").exists():
         return done
-    making = _Making(material, options, out, progress)
-    composed = making.run()
-    _write(out / SUMMARY, composed)
-    shutil.rmtree(out / _WORK / "kept", ignore_errors=True)
-    _write(out / _WORK / "done.json", composed)
+    with alone(folder / SEGMENTS) as segments:
+        composed = _Making(material, options, out, segments, progress).run()
+        _write(out / SUMMARY, composed)
+        shutil.rmtree(out / _WORK / "kept", ignore_errors=True)
+        _write(out / _WORK / "done.json", composed)
+        shutil.rmtree(segments, ignore_errors=True)
     return composed
 
 
@@ -114,23 +102,26 @@ def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
 class _Making:
     """One run through the stages."""
 
-    def __init__(self, material: Material, options: ComposeOptions, out: Path, progress: Progress) -> None:
+    def __init__(
+        self, material: Material, options: ComposeOptions, out: Path, segments: Path, progress: Progress
+    ) -> None:
         self._material = material
         self._options = options
         self._out = out
         self._kept = out / _WORK / "kept"
+        self._segments = segments
         self._progress = progress
         self._duration_us = material.time.duration_us
-        self._width, self._height = even(options.height * 16 / 9 + 1), options.height
+        self._width, self._height = size_of(options)
         self._broken: set[str] = set()
 
     def run(self) -> Composed:
         tracks = self._tracks()
         heard = self._sound()
-        chosen, composition = self._pictures()
-        self._broken |= composition.broken | set(heard.broken)
+        chosen, footage = self._pictures()
+        self._broken |= footage.broken | set(heard.broken)
         chapters = chapters_of(self._material.cast)
-        self._write_film(chosen, heard, chapters, composition)
+        self._write_film(chosen, heard, chapters, footage)
         return Composed(
             duration_ms=self._duration_us // 1000,
             width=self._width,
@@ -142,8 +133,10 @@ class _Making:
             bytes=sum(path.stat().st_size for path in _files(self._out)),
             loudness_lufs=heard.lufs,
             broken_tracks=tuple(sorted(self._broken)),
-            missing_glyphs=composition.missing_glyphs,
+            missing_glyphs="".join(sorted(footage.missing_glyphs)),
             refused_encoders=chosen.refused,
+            segments=len(footage.paths),
+            segments_taken=footage.taken,
         )
 
     def _tracks(self) -> list[ComposedTrack]:
@@ -211,47 +204,24 @@ class _Making:
         _write(memo, heard)
         return heard
 
-    def _pictures(self) -> tuple[Chosen, Composition]:
+    def _pictures(self) -> tuple[Chosen, Footage]:
         self._progress.begin("video")
         options = self._options
-        size = self._width, self._height
-        scenes = scenes_of(self._material.cast, options.layout, *size)
-        chosen = choose(options.encoder, options.format, *size, options.fps)
+        chosen = choose(options.encoder, options.format, self._width, self._height, options.fps)
         try:
-            return chosen, self._film(chosen, scenes)
+            return chosen, self._shoot(chosen)
         except av.FFmpegError as error:  # a graphics card that was taken away, or does not take another film
-            software = choose("", options.format, *size, options.fps)
+            software = choose("", options.format, self._width, self._height, options.fps)
             if software.name == chosen.name:
                 raise
             refused = (*chosen.refused, f"{chosen.name}: {error}")
         chosen = Chosen(software.name, software.codec, refused)
-        return chosen, self._film(chosen, scenes)
+        return chosen, self._shoot(chosen)
 
-    def _film(self, chosen: Chosen, scenes: list[Scene]) -> Composition:
-        composition = Composition(
-            scenes,
-            width=self._width,
-            height=self._height,
-            fps=self._options.fps,
-            duration_us=self._duration_us,
-            find=self._material.pictures,
-        )
-        composition.encode(
-            self._reel(chosen),
-            chosen,
-            self._options.format,
-            threads=min(os.cpu_count() or 1, _MOST_THREADS),
-            report=lambda number: self._progress.reach(number / composition.count),
-        )
-        return composition
+    def _shoot(self, chosen: Chosen) -> Footage:
+        return shoot(self._segments, self._material, self._options, chosen, report=self._progress.reach)
 
-    def _reel(self, chosen: Chosen) -> Path:
-        """Pictures of another encoder cannot be gone on with."""
-        return self._kept / f"pictures.{chosen.name}"
-
-    def _write_film(
-        self, chosen: Chosen, heard: _Heard, chapters: list[ComposedChapter], composition: Composition
-    ) -> None:
+    def _write_film(self, chosen: Chosen, heard: _Heard, chapters: list[ComposedChapter], footage: Footage) -> None:
         self._progress.begin("writing")
         options = self._options
         duration_ms = self._duration_us // 1000
@@ -264,14 +234,15 @@ class _Making:
             unfinished,
             kind=options.format,
             codec=chosen.codec,
-            reel=self._reel(chosen),
+            segments=footage.paths,
             fps=options.fps,
             sound=self._kept / "sound",
+            channels=heard.channels,
             captions=captions,
             chapters=chapters,
             title=self._material.manifest.title,
             duration_ms=duration_ms,
-            report=lambda number: self._progress.reach(0.95 * number / composition.count),
+            report=lambda number: self._progress.reach(0.95 * number / footage.count),
         )
         thumbnail = self._out / ".thumbnail.unfinished"
         write_thumbnail(unfinished, thumbnail, self._duration_us // 4)

@@ -13,16 +13,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import numpy as np
-from av.audio.stream import AudioStream
+from av.audio.codeccontext import AudioCodecContext
 
 from appliance.recorder.composed import Format
 from appliance.recorder.sound import RATE, Samples, Voice
+from appliance.recorder.soundtrack import TIME_BASE, layout_of, sound_encoder, write_packet
 
 # What streaming services and podcasts play at (AES TD1008); broadcasting's own is -23.
 TARGET_LUFS = -16.0
@@ -33,9 +34,6 @@ _MOST_GAIN_DB = 24.0
 # -1.5 dB, so that the lossy encoder does not clip what it makes louder (EBU Tech 3343).
 _CEILING = 0.84
 _BLOCK = RATE // 2
-# Speech with what a shared film may have; per channel.
-_BITRATE_BPS = 80_000
-_TIME_BASE = Fraction(1, RATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def measure_lufs(
 ) -> float | None:
     """Integrated loudness of the sum; None when nothing is heard. ``report`` is told the time reached, in µs."""
     graph = av.filter.Graph()
-    source = graph.add_abuffer(format="fltp", sample_rate=RATE, layout=_layout(channels), time_base=_TIME_BASE)
+    source = graph.add_abuffer(format="fltp", sample_rate=RATE, layout=layout_of(channels), time_base=TIME_BASE)
     # dualmono: one channel is heard from two loudspeakers.
     meter = graph.add("ebur128", "metadata=1:dualmono=true:framelog=quiet")
     sink = graph.add("abuffersink")
@@ -80,25 +78,25 @@ def write_sound(
     kind: Format,
     report: Callable[[int], None],
 ) -> None:
-    """The sum in a file of its own: AAC in MP4, or Opus in WebM. ``lufs`` is what `measure_lufs` said."""
+    """The sum, encoded for a film of that kind, in a file for `soundtrack`. ``lufs`` is what `measure_lufs` said."""
     gain_db = 0.0 if lufs is None else min(TARGET_LUFS - lufs, _MOST_GAIN_DB)
-    with av.open(path, "w", format=kind) as container:
-        stream = container.add_stream("aac" if kind == "mp4" else "libopus", rate=RATE, layout=_layout(channels))
-        stream.bit_rate = _BITRATE_BPS * channels
-        graph = _levelling(gain_db, channels, stream.codec_context.format.name)
+    encoder = sound_encoder(kind, channels)
+    graph = _levelling(gain_db, channels, encoder.format.name)
+    with path.open("wb") as file:
         for at, block, _ in _blocks(sounds, duration_us, channels):
             graph.push(_frame(block, at))
-            _encode(container, stream, graph)
+            _encode(file, encoder, graph)
             report(at * 1_000_000 // RATE)
         graph.push(None)
-        _encode(container, stream, graph)
-        container.mux(stream.encode(None))
+        _encode(file, encoder, graph)
+        for packet in encoder.encode(None):
+            write_packet(file, packet)
 
 
 def _levelling(gain_db: float, channels: int, sample_format: str) -> av.filter.Graph:
     graph = av.filter.Graph()
     steps = [
-        graph.add_abuffer(format="fltp", sample_rate=RATE, layout=_layout(channels), time_base=_TIME_BASE),
+        graph.add_abuffer(format="fltp", sample_rate=RATE, layout=layout_of(channels), time_base=TIME_BASE),
         graph.add("volume", f"volume={gain_db:.2f}dB:precision=float"),
         graph.add("alimiter", f"limit={_CEILING}:attack=5:release=80:level=disabled:latency=1"),
         graph.add("aformat", f"sample_fmts={sample_format}"),
@@ -110,9 +108,10 @@ def _levelling(gain_db: float, channels: int, sample_format: str) -> av.filter.G
     return graph
 
 
-def _encode(container: av.container.OutputContainer, stream: AudioStream, graph: av.filter.Graph) -> None:
+def _encode(file: BinaryIO, encoder: AudioCodecContext, graph: av.filter.Graph) -> None:
     for frame in _pull(graph):
-        container.mux(stream.encode(frame))
+        for packet in encoder.encode(frame):
+            write_packet(file, packet)
 
 
 def _pull(graph: av.filter.Graph) -> Iterator[av.AudioFrame]:
@@ -142,12 +141,8 @@ def _blocks(sounds: Sequence[Sound], duration_us: int, channels: int) -> Iterato
 
 
 def _frame(block: Samples, at: int) -> av.AudioFrame:
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=_layout(len(block)))
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="fltp", layout=layout_of(len(block)))
     frame.sample_rate = RATE
     frame.pts = at
-    frame.time_base = _TIME_BASE
+    frame.time_base = TIME_BASE
     return frame
-
-
-def _layout(channels: int) -> str:
-    return "stereo" if channels == 2 else "mono"

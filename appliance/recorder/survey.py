@@ -6,9 +6,12 @@ of the recording, never with the media.
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+import msgspec
 
 from appliance.recorder.journal import AFTER_LOSS, KEY_FRAME, Codec, Kind, Record
 from appliance.recorder.timeline import Readings
@@ -24,6 +27,8 @@ FROZEN_US: dict[str, int] = {"camera": 10_000_000}
 _UNDER_WAY_US = 1_000_000
 # Where decoding can start: closer ones would save less than they cost.
 _KEYS_APART_US = 2_000_000
+# Some of the frames, by which a journal is known again and its clock compared: 2,900 in four hours.
+_MARKS_APART_US = 5_000_000
 
 
 @dataclass(slots=True)
@@ -44,6 +49,8 @@ class Survey:
     muted: list[Span] = field(default_factory=list)
     keys: list[tuple[int, int]] = field(default_factory=list)
     """(arrival, offset in the journal) of key frames."""
+    marks: list[Record] = field(default_factory=list)
+    """A frame each few seconds of video; its payload is the CRC-32 of what it had."""
     _decodable: bool = False
     _shown_since: int | None = None
     _shown_until: int = 0
@@ -71,6 +78,8 @@ class Survey:
         self._unmute(at_us)
         if record.codec == Codec.OPUS:
             return
+        if not self.marks or at_us - self.marks[-1].at_us >= _MARKS_APART_US:
+            self.marks.append(msgspec.structs.replace(record, payload=zlib.crc32(record.payload).to_bytes(4, "little")))
         if record.flags & KEY_FRAME:
             self._decodable = True
             if not self.keys or at_us - self.keys[-1][0] >= _KEYS_APART_US:

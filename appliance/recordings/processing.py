@@ -2,7 +2,8 @@
 
 Owns the order of steps and what people are told when they fail; refuses to know media: `recorder.compose_process` gets
 a folder and leaves files. Everything before `set_ready` may happen again after a crash; the run's number in the row
-says whether it is still wanted.
+says whether it is still wanted. Objects are announced in the row, stored, and swapped in by `set_ready`; those that
+are not wanted any more are deleted after that, by this or, should it be killed, by `removal`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import structlog
 import trio
 
 from appliance.files.storage import StorageUnavailableError
+from appliance.ids import new_id
 from appliance.jobs.places import JobContext, WorkerDiedError
 from appliance.jobs.recording_orders import RECORDING_PROCESS, Processing
 from appliance.jobs.registry import Registry
@@ -124,17 +126,20 @@ class _Work:
         options = msgspec.structs.replace(self._options(payload, recording), spoken=await self._spoken(recording))
         composed = await self._composed(context, recording, options, folder)
         files, outputs = await trio.to_thread.run_sync(_outputs, recording, composed, folder / _OUT)
-        if not await self._database.run(recording_runs.set_outputs, recording.id, recording.run, outputs):
+        if not await self._database.run(recording_runs.announce, recording.id, recording.run, outputs.keys):
             return "not wanted any more"
-        await self._shelf.remove_objects([key for key in recording.keys if key not in {file.key for file in files}])
+        await self._shelf.remove_loose(recording)  # of an attempt that was killed
         await self._say(context, recording, Progress(share=1.0, stage="storing", time_left_s=None))
         for file in files:
             await self._shelf.files.put_file(file.key, file.path, file.media_type)
-        if not await self._database.run(recording_runs.set_ready, recording.id, recording.run, self._shelf.now_ms()):
-            await self._shelf.remove_objects([file.key for file in files])
+        now_ms = self._shelf.now_ms()
+        if not await self._database.run(recording_runs.set_ready, recording.id, recording.run, outputs, now_ms):
+            await self._shelf.remove_loose(msgspec.structs.replace(recording, loose_keys=tuple(outputs.keys)))
             return "not wanted any more"
         _log.info("recording_ready", recording=recording.id, bytes=outputs.bytes, encoder=composed.encoder)
-        await self._tell(recording.id)
+        ready = await self._tell(recording.id)
+        if ready is not None:
+            await self._shelf.remove_loose(ready)  # of an earlier run
         await self._shelf.remove_journals(recording)
         return "ready"
 
@@ -203,10 +208,11 @@ class _Work:
             _log.warning("recording_failed", recording=recording_id, reason=reason)
             await self._tell(recording_id)
 
-    async def _tell(self, recording_id: str) -> None:
+    async def _tell(self, recording_id: str) -> Recording | None:
         recording = await self._database.read(recordings.by_id, recording_id)
         if recording is not None:
             self._told(recording)
+        return recording
 
 
 def _read_progress(path: Path) -> Progress | None:
@@ -220,8 +226,12 @@ def _read_progress(path: Path) -> Progress | None:
 
 
 def _outputs(recording: Recording, composed: Composed, out: Path) -> tuple[list[_File], Outputs]:
-    """The files that are there and what the row says of them. FileNotFoundError when the film is not."""
-    base = f"recordings/{recording.id}"
+    """The files that are there and what the row says of them. FileNotFoundError when the film is not.
+
+    Each attempt has names of its own: what people read is never written again, and what a killed attempt left is told
+    from what its successor stores.
+    """
+    base = "recordings/" + new_id(f"{recording.id}_{recording.run}")
     film = next((path for path in (out / "meeting.mp4", out / "meeting.webm") if path.is_file()), out / "meeting.mp4")
     video = _file(film, base + film.suffix)
     optional = {name: out / name for name in ("thumbnail.jpg", "captions.vtt")}

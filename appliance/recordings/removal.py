@@ -1,11 +1,13 @@
 """The job that removes what nobody is to see any more: a deleted recording's objects, journals and row.
 
-Owns the order: first what people could see, last the row, which knows what is still to go. Of a recording whose files
-are stored it removes the journals alone, should the processing have been interrupted before that.
+Owns the order: first what people could see, last the row, which knows what is still to go. Of a recording that stays it
+removes what nobody needs, should the processing have been interrupted before that: the objects of runs that are over,
+and the journals once the files are stored.
 """
 
 from __future__ import annotations
 
+import msgspec
 import structlog
 import trio
 
@@ -37,6 +39,7 @@ def add_removal(registry: Registry, shelf: Shelf) -> None:
             return "gone already"
         if recording.deleted_at_ms is not None:
             return await _remove(shelf, recording)
+        await _remove_loose(shelf, recording)
         if recording.status == "ready":
             return "journals removed" if await shelf.remove_journals(recording) else "another node's"
         return "still wanted"
@@ -60,6 +63,18 @@ async def _remove(shelf: Shelf, recording: Recording) -> str:
     await shelf.database.run(recordings.purge, recording.id)
     _log.info("recording_removed", recording=recording.id, bytes=recording.bytes)
     return "removed"
+
+
+async def _remove_loose(shelf: Shelf, before: Recording) -> None:
+    """Delete what a run left that is over. Only what was loose before nobody processed it, and is so after: else these
+    may be objects that were made the film's, or that another run stores."""
+    if not before.loose_keys:
+        return
+    await _wait_not_processed(shelf, before)
+    after = await shelf.database.read(recordings.by_id, before.id)
+    if after is not None and after.status != "processing":
+        both = tuple(key for key in after.loose_keys if key in before.loose_keys)
+        await shelf.remove_loose(msgspec.structs.replace(after, loose_keys=both))
 
 
 async def _wait_not_processed(shelf: Shelf, recording: Recording) -> None:

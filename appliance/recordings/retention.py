@@ -1,8 +1,8 @@
 """The job that looks after recordings every few minutes: too old ones and too many go, and nothing is left over.
 
 Owns the rules of ``[recording]`` ``keep_days`` and ``max_total_bytes``, and mends what an outage left half done: a
-deleted recording whose removal was given up, journals beside finished files, processing whose job is dead. Orders what
-is to be done; `removal` does it.
+deleted recording whose removal was given up, journals beside finished files, objects of runs that are over, processing
+whose job is dead. Orders what is to be done; `removal` does it.
 """
 
 from __future__ import annotations
@@ -104,8 +104,9 @@ async def _order_left_over(conn: Conn, now_ms: int) -> int:
         for recording in await recordings.deleted(conn, _AT_ONCE)
         if recording.deleted_at_ms is not None and recording.deleted_at_ms < now_ms - _LEFT_OVER_MS
     ]
+    loose = [(recording, None) for recording in await recording_runs.with_loose_objects(conn, _AT_ONCE)]
     beside = [(recording, recording.node) for recording in await recording_runs.with_needless_journals(conn, _AT_ONCE)]
-    for recording, node in (*left, *beside):
+    for recording, node in (*left, *loose, *beside):
         order = remove_order(
             recording_id=recording.id, meeting_id=recording.meeting_id, now_ms=now_ms, node=node, again=hour
         )

@@ -50,6 +50,12 @@ class Shelf:
         for key in keys:
             await self.files.delete(key)
 
+    async def remove_loose(self, recording: Recording) -> None:
+        """Delete the objects that nobody was led to when the row was read."""
+        if recording.loose_keys:
+            await self.remove_objects(list(recording.loose_keys))
+            await self.database.run(recording_runs.forget_loose, recording.id, recording.loose_keys)
+
     async def remove_journals(self, recording: Recording) -> bool:
         """Whether the journals are gone, now or already: they are another node's otherwise."""
         if recording.has_journals:

@@ -185,6 +185,23 @@ class SetCaptions(ClientMessage, tag="set_captions", frozen=True):
     """One of ``captions.languages``; null: as it is."""
 
 
+class RecordingStart(ClientMessage, tag="recording_start", frozen=True):
+    """Host or cohost: record the meeting from now on; everybody is told by ``recording``."""
+
+    layout: Literal["speaker", "grid", "screen"] | None = None
+    """None: as the server is set."""
+
+
+class RecordingPause(ClientMessage, tag="recording_pause", frozen=True):
+    """Host or cohost: record nothing for a while, or go on."""
+
+    paused: bool
+
+
+class RecordingStop(ClientMessage, tag="recording_stop", frozen=True):
+    """Host or cohost: end the recording; a film is made of it then."""
+
+
 class EndMeeting(ClientMessage, tag="end_meeting", frozen=True):
     """Host: end the meeting for everybody."""
 
@@ -214,6 +231,9 @@ AnyClientMessage = (
     | LockMeeting
     | RecordingConsent
     | SetCaptions
+    | RecordingStart
+    | RecordingPause
+    | RecordingStop
     | EndMeeting
     | Ping
 )

@@ -4,7 +4,7 @@ Sans-IO: time is an argument, frames are strings. `frames` decodes and encodes; 
 
 Every frame that changes what a client knows is numbered from 1 per session. The newest are kept: a client that
 lost its socket names the last one that it handled and gets the rest again with their old numbers. Fleeting things
-(levels, quality, reactions, partial captions, heart-beats, errors) have no number and are not repeated.
+(levels, quality, reactions, progress, partial captions, heart-beats, errors) have no number and are not repeated.
 
 A session::
 
@@ -33,11 +33,12 @@ from appliance.signaling.messages import (
     Pong,
     Quality,
     ReactionShown,
+    RecordingProgress,
     Resumed,
 )
 
 UNNUMBERED: frozenset[type] = frozenset(
-    {ActiveSpeakers, Quality, ReactionShown, Heartbeat, Pong, Error, Resumed}
+    {ActiveSpeakers, Quality, ReactionShown, RecordingProgress, Heartbeat, Pong, Error, Resumed}
 )
 """Types of frames that carry no ``seq`` and are not replayed."""
 

@@ -195,6 +195,24 @@ class Caption(CaptionLine, ServerMessage, tag="caption", frozen=True):
     """Somebody speaks. Partials carry no ``seq``: they are not replayed, and left out for a socket that lags."""
 
 
+class RecordingProgress(ServerMessage, tag="recording-progress", frozen=True):
+    """How far the film of a recording of this meeting is; about each second. Not replayed on resume."""
+
+    recording_id: str
+    share: Annotated[float, Meta(ge=0, le=1)]
+    """Of the work."""
+    stage: str
+    """As ``reading``, ``tracks``, ``sound``, ``video``, ``writing`` or ``storing``."""
+    time_left_s: float | None
+
+
+class RecordingProcessed(ServerMessage, tag="recording-processed", frozen=True):
+    """The film of a recording of this meeting is ready, or there will be none for now."""
+
+    recording_id: str
+    outcome: Literal["ready", "failed", "cancelled"]
+
+
 class RoomClosed(ServerMessage, tag="room-closed", frozen=True):
     """The last frame before the server closes the socket."""
 
@@ -250,6 +268,8 @@ AnyServerMessage = (
     | Recording
     | Captions
     | Caption
+    | RecordingProgress
+    | RecordingProcessed
     | RoomClosed
     | Pong
     | Heartbeat

@@ -5,6 +5,8 @@ Owns the statements; each counts for the run that it names only, so that what an
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import msgspec
 
 from appliance.events.catalogue import RecordingProcessed
@@ -48,14 +50,29 @@ async def set_progress(conn: Conn, recording_id: str, run: int, progress: Progre
     return await conn.execute(sql, recording_id, run, msgspec.json.encode(progress).decode()) == 1
 
 
-async def set_outputs(conn: Conn, recording_id: str, run: int, outputs: Outputs) -> bool:
-    """Whether the run goes on; what is about to be stored, so that whatever happens next, its deletion knows it."""
-    changed = await conn.execute(
-        "UPDATE recordings SET duration_ms = $3, bytes = $4, video_key = $5, video_type = $6, thumbnail_key = $7,"
-        " captions_key = $8, tracks = $9, chapters = $10 WHERE id = $1 AND run = $2 AND status = 'processing'"
-        " AND deleted_at_ms IS NULL",
+async def announce(conn: Conn, recording_id: str, run: int, keys: Sequence[str]) -> bool:
+    """Whether the run goes on; the names under which it is about to store objects, so that whatever happens next,
+    somebody knows them (`Recording.loose_keys`)."""
+    found = await by_id(conn, recording_id)
+    if found is None or not _goes_on(found, run):
+        return False
+    await _set_loose(conn, recording_id, [*found.loose_keys, *keys])
+    return True
+
+
+async def set_ready(conn: Conn, recording_id: str, run: int, outputs: Outputs, now_ms: int) -> bool:
+    """Whether this call made it playable: the objects were announced and are stored. Told as `RecordingProcessed`.
+
+    From here on people are led to these objects, and to those of an earlier run no more: they are loose now.
+    """
+    before = await by_id(conn, recording_id)
+    if before is None or not _goes_on(before, run) or not set(outputs.keys) <= set(before.loose_keys):
+        return False
+    await conn.execute(
+        "UPDATE recordings SET status = 'ready', progress = NULL, error = NULL, duration_ms = $2, bytes = $3,"
+        " video_key = $4, video_type = $5, thumbnail_key = $6, captions_key = $7, tracks = $8, chapters = $9"
+        " WHERE id = $1",
         recording_id,
-        run,
         outputs.duration_ms,
         outputs.bytes,
         outputs.video_key,
@@ -65,19 +82,7 @@ async def set_outputs(conn: Conn, recording_id: str, run: int, outputs: Outputs)
         msgspec.json.encode(outputs.tracks).decode(),
         msgspec.json.encode(outputs.chapters).decode(),
     )
-    return changed == 1
-
-
-async def set_ready(conn: Conn, recording_id: str, run: int, now_ms: int) -> bool:
-    """Whether this call made it playable: its outputs are stored. Told as `RecordingProcessed`."""
-    changed = await conn.execute(
-        "UPDATE recordings SET status = 'ready', progress = NULL, error = NULL WHERE id = $1 AND run = $2"
-        " AND status = 'processing' AND deleted_at_ms IS NULL",
-        recording_id,
-        run,
-    )
-    if not changed:
-        return False
+    await _set_loose(conn, recording_id, [key for key in before.keys if key not in outputs.keys])
     found = await by_id(conn, recording_id)
     assert found is not None  # just changed
     event = RecordingProcessed(
@@ -88,6 +93,22 @@ async def set_ready(conn: Conn, recording_id: str, run: int, now_ms: int) -> boo
     )
     await tell(conn, event, f"evt_{found.id}_processed_{run}", now_ms)
     return True
+
+
+def _goes_on(recording: Recording, run: int) -> bool:
+    return recording.run == run and recording.status == "processing" and recording.deleted_at_ms is None
+
+
+async def forget_loose(conn: Conn, recording_id: str, keys: Collection[str]) -> None:
+    """These loose objects are gone."""
+    found = await by_id(conn, recording_id)
+    if found is not None:
+        await _set_loose(conn, recording_id, [key for key in found.loose_keys if key not in keys])
+
+
+async def _set_loose(conn: Conn, recording_id: str, keys: Sequence[str]) -> None:
+    encoded = msgspec.json.encode(keys).decode()
+    await conn.execute("UPDATE recordings SET loose_keys = $2 WHERE id = $1", recording_id, encoded)
 
 
 async def cancel(conn: Conn, recording_id: str) -> bool:
@@ -112,8 +133,17 @@ async def processing(conn: Conn) -> list[Recording]:
 
 async def with_needless_journals(conn: Conn, limit: int) -> list[Recording]:
     """At most ``limit`` recordings whose files are stored and whose journals are still there."""
+    return await _some(conn, "status = 'ready' AND has_journals", limit)
+
+
+async def with_loose_objects(conn: Conn, limit: int) -> list[Recording]:
+    """At most ``limit`` recordings that are not being processed and have loose objects all the same."""
+    return await _some(conn, "status IN ('ready', 'failed', 'cancelled') AND loose_keys <> '[]'", limit)
+
+
+async def _some(conn: Conn, condition: str, limit: int) -> list[Recording]:
     rows = await conn.fetch(
-        f"SELECT {COLUMNS} FROM recordings WHERE status = 'ready' AND has_journals AND deleted_at_ms IS NULL"
+        f"SELECT {COLUMNS} FROM recordings WHERE {condition} AND deleted_at_ms IS NULL"
         " ORDER BY started_at_ms, id LIMIT $1",
         limit,
     )

@@ -94,12 +94,13 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     run: int
     progress: Progress | None
     deleted_at_ms: int | None
+    loose_keys: tuple[str, ...]
+    """Of objects that nobody is led to: being stored, left by a run that was killed, or of an earlier run."""
 
     @property
     def keys(self) -> list[str]:
         """Names of all its objects."""
-        known = (self.video_key, self.thumbnail_key, self.captions_key, *(track.key for track in self.tracks))
-        return [key for key in known if key is not None]
+        return [*_listed(self), *self.loose_keys]
 
 
 class NewRecording(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +127,16 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
     captions_key: str | None
     tracks: tuple[Track, ...]
     chapters: tuple[Chapter, ...]
+
+    @property
+    def keys(self) -> list[str]:
+        """Names of the objects."""
+        return _listed(self)
+
+
+def _listed(of: Recording | Outputs) -> list[str]:
+    known = (of.video_key, of.thumbnail_key, of.captions_key, *(track.key for track in of.tracks))
+    return [key for key in known if key is not None]
 
 
 _FIELDS = tuple(Recording.__struct_fields__)
@@ -339,6 +350,7 @@ def filled(row: Row) -> Recording:
         values[name] = bool(row[name])  # SQLite has numbers
     values["tracks"] = msgspec.json.decode(row["tracks"], type=tuple[Track, ...])
     values["chapters"] = msgspec.json.decode(row["chapters"], type=tuple[Chapter, ...])
+    values["loose_keys"] = msgspec.json.decode(row["loose_keys"], type=tuple[str, ...])
     progress = row["progress"]
     values["progress"] = None if progress is None else msgspec.json.decode(progress, type=Progress)
     return Recording(**values)

@@ -89,7 +89,7 @@ def test_signed_out_callers_see_what_they_need_to_join(api: ApiServer) -> None:
     carl = api.user("carl")
     meeting = carl.post("/meetings", {"title": "T", "description": "secret"}).data
     preview = api.request("GET", f"/meetings/{meeting['code']}").data
-    names = ("id", "code", "title", "status", "start_time", "recording", "settings")
+    names = ("id", "code", "title", "status", "start_time", "recording", "captions", "settings")
     assert preview == {key: meeting[key] for key in names} and preview["recording"] is False
     assert api.request("GET", "/meetings/mtg_nothing").status == 404
     assert api.request("GET", "/meetings/zzz-zzzz-zzz").error == "not_found: meeting_id"

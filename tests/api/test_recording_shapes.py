@@ -33,6 +33,7 @@ def recording(**changes: Any) -> Recording:
         "node": "node_a",
         "has_journals": True,
         "run": 1,
+        "loose_keys": (),
     }
     return Recording(**{**values, **changes})
 

@@ -11,6 +11,7 @@ import argparse
 import itertools
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,9 +24,9 @@ sys.path.insert(0, str(ROOT))
 from playwright.sync_api import sync_playwright  # noqa: E402
 
 from tests.e2e.person import Person, new_meeting  # noqa: E402
-from tests.support.browser import Chromium, chromium  # noqa: E402
+from tests.support.browser import Chromium, chromium, wait_until  # noqa: E402
 from tests.support.captioned import OFF, CaptionedTab  # noqa: E402
-from tests.support.http_client import PASSWORD  # noqa: E402
+from tests.support.http_client import PASSWORD, HttpClient  # noqa: E402
 from tests.support.media import media  # noqa: E402
 from tests.support.netns import network_namespace  # noqa: E402
 from tests.support.server import Server, running_server  # noqa: E402
@@ -41,13 +42,19 @@ SIZES: dict[str, dict[str, Any]] = {
 }
 SCHEMES = ("light", "dark")
 LANGUAGES = {"en": "en-US", "zh": "zh-CN"}
+RECORDED_S = 12.0
+PLAYS = "() => document.querySelector(`[data-testid='recording-video']`)?.readyState >= 2"
 SETTLE_S = 0.6  # web fonts, the first frames of the preview, transitions of 150 ms
 
 
 class Studio:
     """Opens people at the look that is being photographed and keeps the pictures."""
 
-    def __init__(self, folder: Path, browser: Chromium, server: Server, look: dict[str, Any], name: str) -> None:
+    def __init__(
+        self, folder: Path, browser: Chromium, server: Server, host: HttpClient, look: dict[str, Any], name: str
+    ) -> None:
+        """``host``: who planned the meetings."""
+        self.host = host
         self._folder = folder
         self._browser = browser
         self._server = server
@@ -165,11 +172,59 @@ def captions(studio: Studio, codes: dict[str, str]) -> None:
         studio.picture(ana, "room-captions-missing")
 
 
-SCENES: list[Callable[[Studio, dict[str, str]], None]] = [signed_out, signed_in, alone, room, captions]
+def recordings(studio: Studio, codes: dict[str, str]) -> None:
+    with studio.person("Ana", "ana") as ana:
+        ana.page.goto(studio.url + "/recordings")
+        studio.picture(ana, "recordings")
+        ana.page.click("recording-menu")
+        studio.picture(ana, "recordings-menu")
+        ana.page.goto(f"{studio.url}/recordings/{codes['recording']}")
+        ana.page.wait_for(PLAYS)
+        studio.picture(ana, "recording")
+    with studio.person("Ben") as ben:
+        ben.page.goto(codes["shared"])
+        ben.page.wait_for(PLAYS)
+        studio.picture(ben, "shared")
 
 
-def _fill(server: Server) -> dict[str, str]:
-    """Accounts and meetings to look at; the codes of those that scenes open."""
+def recorded(studio: Studio, codes: dict[str, str]) -> None:
+    """The room while it is recorded. What is recorded goes at once: its film would be made beside the next pictures."""
+    running = studio.host.post("/recordings", {"meeting_id": codes["open"]})["id"]
+    with studio.person("Ana", "ana") as ana:
+        ana.join(codes["open"])
+        ana.sees("Ben")
+        ana.is_told_of_the_recording()
+        ana.page.click("chip-recording")
+        studio.picture(ana, "room-recorded")
+    studio.host.post(f"/recordings/{running}/stop")
+    studio.host.call("DELETE", f"/recordings/{running}")
+
+
+SCENES: list[Callable[[Studio, dict[str, str]], None]] = [
+    signed_out,
+    signed_in,
+    alone,
+    room,
+    recordings,
+    recorded,
+    captions,
+]
+
+
+def _record(host: HttpClient, code: str) -> dict[str, str]:
+    """Record the meeting with whoever is in it for a while, wait for the film and share it."""
+    recording = host.post("/recordings", {"meeting_id": code, "layout": "grid"})["id"]
+    time.sleep(RECORDED_S)
+    host.post(f"/recordings/{recording}/stop")
+    wait_until(
+        lambda: host.get(f"/recordings/{recording}")["status"] == "ready", "the film of a recording", within_s=300
+    )
+    link = host.post(f"/recordings/{recording}/share", {"expires_in_s": 3600})
+    return {"recording": recording, "shared": link["url"]}
+
+
+def _fill(server: Server) -> tuple[HttpClient, dict[str, str]]:
+    """Accounts and meetings to look at; who planned them, and the codes of those that scenes open."""
     server.administrator()
     ana = server.client().register("ana", "Ana")
     server.client().register("dora", "Dora")
@@ -178,7 +233,7 @@ def _fill(server: Server) -> dict[str, str]:
         start, end = tomorrow + timedelta(hours=hours), tomorrow + timedelta(hours=hours + 1)
         times = {"start_time": start.isoformat(), "end_time": end.isoformat()}
         new_meeting(ana, **{"title": title, **times})
-    return {
+    return ana, {
         "open": new_meeting(ana, title="Design review")["code"],
         "alone": new_meeting(ana)["code"],
         "protected": new_meeting(ana, title="Board", passcode="letmein")["code"],
@@ -201,7 +256,7 @@ def main() -> None:
         chromium(playwright, media("green")) as green,
         chromium(playwright, media("red")) as red,
     ):
-        codes = _fill(server)
+        ana, codes = _fill(server)
         guests = []
         for name, other, line in (
             ("Ben", green, "Good morning! The new drawings are in the folder."),
@@ -213,12 +268,13 @@ def main() -> None:
             guest.press("chat")
             guest.say(line)
             guests.append(guest)
+        codes |= _record(ana, codes["open"])
         for size, scheme, language in itertools.product(SIZES, SCHEMES, LANGUAGES):
             name = f"{size}-{scheme}-{language}"
             if arguments.only not in name:
                 continue
             look = {**SIZES[size], "color_scheme": scheme, "locale": LANGUAGES[language]}
-            studio = Studio(arguments.folder, browser, server, look, name)
+            studio = Studio(arguments.folder, browser, server, ana, look, name)
             for scene in SCENES:
                 if arguments.scene in ("", scene.__name__):
                     scene(studio, codes)

@@ -28,6 +28,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.heard: list[Any] = []
+        self.batches = 0
 
     def link_up(self, link: Link) -> None:
         self.heard.append(("up", [model.name for model in link.models]))
@@ -37,6 +38,9 @@ class Ledger:
 
     def link_answered(self, link: Link, message: m.Answer | m.Failure, payload: bytes) -> None:
         self.heard.append((message, payload))
+
+    def link_heard(self, link: Link) -> None:
+        self.batches += 1
 
 
 class Peer:
@@ -97,6 +101,7 @@ async def test_a_greeting_is_answered_and_requests_go_out() -> None:
         await until(lambda: len(ledger.heard) == 3)
         assert ledger.heard[1] == (m.Answer(5, "text", 0.0, 1.0, 1, True), b"back")
         assert ledger.heard[2][0].code == "expired"
+        assert ledger.batches == 2, "once for what came at once"
 
 
 async def test_orders_wait_for_their_own_answer() -> None:

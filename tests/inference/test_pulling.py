@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
+from appliance.inference.entries import CatalogEntry
 from appliance.inference.installed import ModelError, ModelFolder
-from appliance.inference.pulling import pull
+from appliance.inference.pulling import pull as pull_with
+from appliance.inference.sources import Sources
 from tests.support.inference_world import entry_text
 
 RAW = b"raw weights"
@@ -41,6 +45,12 @@ def convert(sources: Mapping[str, Path], folder: Path) -> None:
         (folder / "made.bin").write_bytes(content.upper())
     else:
         raise ValueError("no checkpoint of ours")
+
+
+def pull(models: ModelFolder, entry: CatalogEntry, *, say: Any, offline: Path | None = None, **more: Any) -> bool:
+    """As a command does that brings one model."""
+    with TemporaryDirectory() as scratch:
+        return pull_with(models, entry, Sources(Path(scratch), offline=offline, say=say), **more)
 
 
 def _models(folder: Path, text: str) -> ModelFolder:

@@ -203,7 +203,7 @@ async def test_who_is_not_heard_is_not_transcribed(talking: Callable[..., Any]) 
         talk.say(ann, "breath", ".")
         await trio.sleep(0.5)
         await ben.hears_nothing_of("caption")
-        assert talk.inference.statistics()["submitted"] == 0
+        assert talk.inference.statistics()["submitted"] == 1  # to have the model ready
 
 
 async def test_a_worker_that_dies_is_told_and_captions_go_on(talking: Callable[..., Any]) -> None:

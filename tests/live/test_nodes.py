@@ -127,7 +127,7 @@ async def test_a_room_that_went_elsewhere_is_not_paused_from_here(engine: str | 
 
 def watching(database: Database, node: str, running: frozenset[str] = frozenset()) -> Any:
     return partial(
-        nodes.watch, database, node, "x", lambda: running, now_ms, beat_each_s=0.03, lost_after_s=0.4
+        nodes.watch, database, node, "x", lambda: running, now_ms, lost_after_s=0.4
     )
 
 

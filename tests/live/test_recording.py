@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from appliance.errors import UserError
 from appliance.recorder.journal import scan
@@ -157,3 +158,85 @@ async def test_what_does_not_run_is_told(opened: Callable[[], Any]) -> None:
             with pytest.raises(UserError) as refused:
                 await again
             assert refused.value.code == "not_recording"
+
+
+async def test_a_cohost_without_an_account_asks_on_the_socket(opened: Callable[[], Any]) -> None:
+    async with opened() as world:
+        meeting = await world.meeting(recording_consent=True)
+        ann = await world.join(meeting, "Ann", "host")
+        gil = await world.join(meeting, "Gil", subject="gst_gil")
+        for client in (ann, gil):
+            await client.offers("microphone")
+        for kind, fields in (
+            ("recording_start", {}),
+            ("recording_pause", {"paused": True}),
+            ("recording_stop", {}),
+        ):
+            await gil.says(kind, ref=kind, **fields)
+            refused = await gil.hears("error")
+            assert (refused["code"], refused["ref"]) == ("forbidden", kind)
+        await ann.says("set_role", participant_id=gil.id, role="cohost")
+        await gil.hears("moderation")
+        await gil.says("recording_stop", ref="early")
+        assert (await gil.hears("error"))["code"] == "not_recording"
+        await gil.says("recording_start", layout="grid")
+        on = await ann.hears("recording")
+        assert (on["state"], on["by_name"], on["consent_required"]) == ("on", "Gil", True)
+        await gil.catch_up()
+        assert not world.media.session(gil.id).taps["microphone"][0].closed  # who starts it knows
+        assert not world.media.session(ann.id).taps
+        row = await world.database.read(recordings.by_id, on["recording_id"])
+        assert row is not None
+        assert (row.started_by_id, row.started_by_name, row.layout) == (None, "Gil", "grid")
+        await gil.says("recording_start", ref="twice")
+        refused = await gil.hears("error")
+        assert (refused["code"], refused["ref"]) == ("already_recording", "twice")
+        await gil.says("recording_pause", paused=True)
+        await ann.hears("recording", state="paused")
+        await gil.says("recording_pause", paused=False)
+        await ann.hears("recording", state="on")
+        await gil.says("recording_stop")
+        assert (await ann.hears("recording", state="off"))["reason"] == "asked"
+        await ann.says("set_role", participant_id=gil.id, role="participant")
+        await gil.hears("moderation")
+        await gil.says("recording_start", ref="late")
+        assert (await gil.hears("error"))["code"] == "forbidden"
+
+
+async def test_an_account_that_asks_on_the_socket_is_who_started_it(opened: Callable[[], Any]) -> None:
+    async with opened() as world:
+        meeting = await world.meeting()
+        subject = await world.account("Ann")
+        ann = await world.join(meeting, "Ann", "host", subject=subject)
+        await ann.says("recording_start")
+        on = await ann.hears("recording")
+        row = await world.database.read(recordings.by_id, on["recording_id"])
+        assert row is not None and row.started_by_id == subject
+
+
+async def test_the_room_hears_how_far_the_film_is(opened: Callable[[], Any]) -> None:
+    async with opened() as world:
+        meeting = await world.meeting()
+        ann = await world.join(meeting, "Ann", "host")
+        recording_id = await _start(world, meeting)
+        row = await world.database.read(recordings.by_id, recording_id)
+        assert row is not None
+        world.live.recording_changed(row)  # it goes on: `recording` says so
+        await ann.hears_nothing_of("recording-progress")
+        await world.recorder.stop(recording_id, "asked")
+        row = await world.database.read(recordings.by_id, recording_id)
+        assert row is not None
+        world.live.recording_changed(row)
+        first = await ann.hears("recording-progress")
+        assert (first["share"], first["stage"], first["time_left_s"]) == (0.0, "reading", None)
+        assert "seq" not in first  # nothing that is worth a place in the replay
+        progress = recordings.Progress(share=0.5, stage="video", time_left_s=3.0)
+        world.live.recording_changed(replace(row, progress=progress))
+        told = await ann.hears("recording-progress", share=0.5)
+        assert (told["recording_id"], told["stage"], told["time_left_s"]) == (recording_id, "video", 3.0)
+        for outcome in ("ready", "failed", "cancelled"):
+            world.live.recording_changed(replace(row, status=outcome))
+            assert (await ann.hears("recording-processed", outcome=outcome))["seq"] > 0
+        other = await world.meeting()
+        world.live.recording_changed(replace(row, meeting_id=other.id))  # nobody is in that one
+        await ann.hears_nothing_of("recording-progress")

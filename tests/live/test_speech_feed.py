@@ -110,15 +110,18 @@ def test_another_clock_is_another_stream() -> None:
     assert (end.stream, end.last, second.at_ms, second.base_ms) == (first.stream, True, 0, 2000)
 
 
-def test_what_was_said_before_the_end_is_sent_and_nothing_after() -> None:
+def test_what_was_said_before_the_end_is_sent() -> None:
     feed = SpeechFeed(gated=True)
     feed.take(packets("a", at_us=SECOND))
     assert feed.step(SECOND, speaking=True, ending=False) is not None
     feed.take(packets("b", at_us=SECOND, rtp=960))
     end = feed.step(SECOND, speaking=True, ending=True)
     assert words(end) == [["b"]] and end is not None and end.last
-    feed.take(packets("c", at_us=SECOND, rtp=1920))
     assert feed.step(SECOND, speaking=True, ending=True) is None
+    short = SpeechFeed(gated=True)
+    short.take(packets("hi", at_us=SECOND))
+    only = short.step(SECOND, speaking=True, ending=True)
+    assert words(only) == [["hi"]] and only is not None and only.last
 
 
 def test_what_cannot_be_kept_up_with_is_left_out_and_counted() -> None:

@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import msgspec
 
-from appliance.live.captions import RoomCaptions
 from appliance.live.wire import chat_message, history_message, participant_message, room_message
 from appliance.meeting.meeting import Meeting
 from appliance.meeting.participant import Participant, Track
+from appliance.signaling.messages import CaptionsState
 from appliance.store.messages import StoredMessage
 
+CAPTIONS = CaptionsState(
+    on=True, available=True, reason=None, language="en", languages=["en"], transcript=True, since_ms=4, by_name="Ann"
+)
 GUEST = Participant("prt_1", "gst_secret", None, "Gus", None, "participant", 5, 7, True, (Track("t", "screen", True),))
 
 
@@ -36,8 +39,9 @@ def test_a_room_lists_everybody_in_the_order_of_joining() -> None:
     meeting = Meeting(meeting_id="mtg_1", code="c", title="t", locked=False, started_at_ms=3)
     meeting.join(replace(GUEST, participant_id="prt_9"), max_participants=9)
     meeting.join(GUEST, max_participants=9)
-    state = room_message(meeting, max_participants=9, recording=None, captions=RoomCaptions(None).shown())
+    state = room_message(meeting, max_participants=9, recording=None, captions=CAPTIONS)
     assert [p.participant_id for p in state.participants] == ["prt_9", "prt_1"]
+    assert state.captions == CAPTIONS
     assert (state.locked, state.max_participants, state.started_at_ms, state.recording) == (False, 9, 3, None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ import pytest
 from appliance.recorder.compose_process import Composed, ComposeOptions, compose
 from tests.support.recorded import Meeting
 
-OPTIONS = ComposeOptions(height=360, fps=10, encoder="libx264", captions=((0, 900, "Ann", "hello"),))
+OPTIONS = ComposeOptions(height=360, fps=10, encoder="libx264", captions=((0, 900, "Ann", "hello"),), segment_s=3)
 _RUN = """
 import sys, msgspec
 from appliance.recorder.compose_process import ComposeOptions, compose
@@ -42,24 +43,41 @@ def _left(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in (folder / "out").rglob("*") if ".work" not in path.parts)
 
 
+def _segments(folder: Path) -> dict[str, int]:
+    """Names and inodes of the film's segments that are there."""
+    return {path.name: path.stat().st_ino for path in (folder / "segments").glob("*.segment")}
+
+
+def _pictures(film: Path) -> list[tuple[float, bytes]]:
+    """Times and what is seen."""
+    with av.open(film) as opened:
+        return [(frame.time, frame.to_ndarray().tobytes()) for frame in opened.decode(video=0)]
+
+
 def test_killed_again_and_again(tmp_path: Path) -> None:
     chance = random.Random(5)
     folder = _meeting(tmp_path / "rec")
-    killed = 0
-    for _ in range(4):
+    whole = _meeting(tmp_path / "whole")
+    undisturbed = compose(str(whole), OPTIONS, str(whole / "progress.json"))
+    assert (undisturbed.segments, undisturbed.segments_taken) == (9, 0)
+    # Killed once so many of the segments are there, and a moment into the next one.
+    for wanted in sorted(chance.sample(range(1, 9), 3)):
+        before = _segments(folder)
         process = _start(folder)
-        try:
-            process.wait(chance.uniform(0.6, 2.0))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            killed += 1
-        if (folder / "progress.json").exists():
-            said = msgspec.json.decode((folder / "progress.json").read_bytes())
-            assert 0 <= said["share"] <= 1
-            assert said["stage"] in ("reading", "tracks", "sound", "video", "writing")
-    assert killed >= 1
+        deadline_s = time.monotonic() + 60
+        while len(_segments(folder)) < wanted and time.monotonic() < deadline_s:
+            time.sleep(0.005)
+        time.sleep(chance.uniform(0, 0.1))
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        after = _segments(folder)
+        assert len(after) >= wanted
+        assert {name: after[name] for name in before} == before  # what was there was not made again
+        said = msgspec.json.decode((folder / "progress.json").read_bytes())
+        assert (0 < said["share"] < 1, said["stage"]) == (True, "video")
+    there = len(_segments(folder))
     composed = compose(str(folder), OPTIONS, str(folder / "progress.json"))
+    assert (composed.segments, composed.segments_taken) == (9, there)
     assert _left(folder) == [
         "out/captions.vtt",
         "out/meeting.mp4",
@@ -70,9 +88,28 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
         "out/tracks/trk_1.webm",
         "out/tracks/trk_2.webm",
     ]
-    with av.open(folder / "out/meeting.mp4") as film:
-        assert len(list(film.decode(video=0))) == 250
-    assert [track.duration_ms // 1000 for track in composed.tracks] in ([24, 24, 24], [24, 24, 25], [25, 25, 25])
+    assert not (folder / "segments").exists()
+    pictures = _pictures(folder / "out/meeting.mp4")
+    assert [time for time, _ in pictures] == [number / 10 for number in range(250)]
+    assert pictures == _pictures(whole / "out/meeting.mp4")
+    assert msgspec.structs.replace(composed, segments_taken=0, bytes=0) == msgspec.structs.replace(undisturbed, bytes=0)
+
+
+def test_killed_at_any_time(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    folder = _meeting(tmp_path / "rec")
+    killed = 0
+    for _ in range(4):
+        process = _start(folder)
+        try:
+            process.wait(chance.uniform(0.3, 1.5))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            killed += 1
+    assert killed >= 1
+    compose(str(folder), OPTIONS, str(folder / "progress.json"))
+    assert len(_pictures(folder / "out/meeting.mp4")) == 250
 
 
 def test_what_is_done_is_not_done_again_and_other_options_are(tmp_path: Path) -> None:

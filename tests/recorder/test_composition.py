@@ -1,81 +1,53 @@
-"""A film that was interrupted is the film that was not."""
+"""A segment shows the same whether it was made by itself or after the ones before it."""
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from appliance.recorder import boxes
-from appliance.recorder.composition import Composition
+from appliance.recorder.composed import ComposeOptions
+from appliance.recorder.composition import moment_us, picture_from
 from appliance.recorder.encoders import choose
+from appliance.recorder.footage import composition_of, contents_of, size_of
 from appliance.recorder.journal import Codec
 from appliance.recorder.layout import scenes_of
 from appliance.recorder.material import read_material
-from appliance.recorder.reel import read_reel
+from appliance.recorder.segments import read_pictures
 from tests.support.recorded import Meeting
 
-WIDTH, HEIGHT, FPS, SECONDS = 320, 180, 10, 24
+FPS = 10
+OPTIONS = ComposeOptions(height=360, fps=FPS, segment_s=4)
 
 
-class InterruptedByTestError(Exception):
-    """As by a kill."""
-
-
-def _composition(folder: Path) -> Composition:
+@pytest.mark.parametrize("codec", [Codec.VP8, Codec.VP9, Codec.H264])
+def test_a_segment_by_itself_is_the_one_of_the_film(tmp_path: Path, codec: Codec) -> None:
+    meeting = Meeting(tmp_path / "rec", 10)
+    ann, bob = meeting.join("Ann"), meeting.join("Bob")
+    meeting.camera(ann, fps=FPS, codec=codec)
+    meeting.camera(bob, 1, 9, fps=FPS, codec=codec)
+    meeting.note(3, "speaker", participant_id=bob.participant_id)
+    folder = meeting.write()
     material = read_material(folder, lambda share: None)
-    scenes = scenes_of(material.cast, "speaker", WIDTH, HEIGHT)
-    return Composition(
-        scenes,
-        width=WIDTH,
-        height=HEIGHT,
-        fps=FPS,
-        duration_us=material.time.duration_us,
-        find=material.pictures,
-    )
+    scenes = scenes_of(material.cast, "speaker", *size_of(OPTIONS))
+    chosen = choose("", "mp4", *size_of(OPTIONS), FPS)
+    contents = contents_of(material, scenes, OPTIONS, chosen)
+    assert [(content.first, content.count) for content in contents] == [(0, 40), (40, 40), (80, 20)]
+    in_turn = composition_of(material, scenes, OPTIONS)
+    reported: list[int] = []
+    for content in contents:
+        path = tmp_path / f"{content.first}"
+        in_turn.encode(path, content, chosen, "mp4", threads=1, report=reported.append)
+        by_itself = composition_of(material, scenes, OPTIONS)
+        learnt = by_itself.encode(tmp_path / "alone", content, chosen, "mp4", threads=1, report=lambda number: None)
+        assert (learnt.broken, learnt.missing_glyphs) == ((), "")
+        assert list(read_pictures(tmp_path / "alone")) == list(read_pictures(path))
+    assert reported == list(range(100))
 
 
-def _encode(folder: Path, reel: Path, *, until: int = 10**9) -> Composition:
-    def report(number: int) -> None:
-        if number >= until:
-            raise InterruptedByTestError
-
-    composition = _composition(folder)
-    chosen = choose("libx264", "mp4", WIDTH, HEIGHT, FPS)
-    composition.encode(reel, chosen, "mp4", threads=1, report=report)
-    return composition
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    meeting = Meeting(tmp_path / "rec", SECONDS)
-    ann, bob = meeting.join("Ann"), meeting.join("Bob", 5)
-    meeting.camera(ann, fps=FPS)
-    meeting.camera(bob, 5, 20, fps=FPS, codec=Codec.VP9)
-    meeting.note(11, "speaker", participant_id=bob.participant_id)
-    return meeting.write()
-
-
-def test_each_picture_is_there_once(folder: Path, tmp_path: Path) -> None:
-    composition = _encode(folder, tmp_path / "reel")
-    assert composition.count == SECONDS * FPS
-    assert sorted(picture.pts for picture in read_reel(tmp_path / "reel")) == list(range(SECONDS * FPS))
-    assert composition.broken == set()
-    assert composition.missing_glyphs == ""
-    assert boxes.stage(WIDTH, HEIGHT).width > 0
-
-
-def test_an_interrupted_film_goes_on(folder: Path, tmp_path: Path) -> None:
-    whole, pieces = tmp_path / "whole", tmp_path / "pieces"
-    _encode(folder, whole)
-    for until in (3, 130, 131, 215):
-        with pytest.raises(InterruptedByTestError):
-            _encode(folder, pieces, until=until)
-    _encode(folder, pieces)
-    one, other = list(read_reel(whole)), list(read_reel(pieces))
-    assert sorted(picture.pts for picture in other) == list(range(SECONDS * FPS))
-    assert all(a.dts < b.dts for a, b in pairwise(other))
-    # Up to the key frame from which it went on the very same bytes.
-    first = next(number for number, picture in enumerate(one) if picture.is_key and picture.pts > 0)
-    assert [picture.payload for picture in one[:first]] == [picture.payload for picture in other[:first]]
+@pytest.mark.parametrize("fps", [5, 25, 30])
+def test_a_scene_begins_with_the_picture_that_shows_it(fps: int) -> None:
+    for at_us in (0, 1, 19_999, 20_000, 20_001, 40_000, 999_999, 7_200_000_123):
+        number = picture_from(at_us, fps)
+        assert moment_us(number, fps) >= at_us
+        assert number == 0 or moment_us(number - 1, fps) < at_us

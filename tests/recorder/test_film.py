@@ -10,37 +10,57 @@ import pytest
 from PIL import Image
 
 from appliance.recorder.composed import ComposedChapter, Format
-from appliance.recorder.encoders import choose, open_encoder
+from appliance.recorder.encoders import Chosen, choose, open_encoder
 from appliance.recorder.film import join, write_thumbnail
 from appliance.recorder.mix import write_sound
 from appliance.recorder.muxing import MuxingError
-from appliance.recorder.reel import Reel
+from appliance.recorder.segments import Content, Learnt, SegmentWriter, segment_path
 
 FPS, SECONDS = 10, 5
 
 
+def _segment(folder: Path, number: int, chosen: Chosen, kind: Format, first: int, count: int) -> Path:
+    content = Content(
+        made_by="",
+        encoder=chosen.name,
+        format=kind,
+        width=320,
+        height=180,
+        fps=FPS,
+        first=first,
+        count=count,
+        scenes="",
+        tracks={},
+    )
+    encoder = open_encoder(chosen.name, kind, 320, 180, FPS, threads=1)
+    segment = SegmentWriter(segment_path(folder, number), content, chosen.codec)
+    for picture in range(first, first + count):
+        whole = np.full((270, 320), 128, np.uint8)
+        whole[:180] = 40 + 30 * (picture // FPS)
+        frame = av.VideoFrame.from_numpy_buffer(whole, format="yuv420p")
+        frame.pts = picture
+        for packet in encoder.encode(frame):
+            segment.append(packet)
+    for packet in encoder.encode(None):
+        segment.append(packet)
+    segment.finish(Learnt())
+    return segment_path(folder, number)
+
+
 def _film(folder: Path, kind: Format, *, with_sound: bool = True) -> Path:
     chosen = choose("", kind, 320, 180, FPS)
-    encoder = open_encoder(chosen.name, kind, 320, 180, FPS, threads=1)
-    reel = Reel(folder / "reel", chosen.codec)
-    for number in range(FPS * SECONDS + 1):
-        whole = np.full((270, 320), 128, np.uint8)
-        whole[:180] = 40 + 30 * (number // FPS)
-        frame = av.VideoFrame.from_numpy_buffer(whole, format="yuv420p") if number < FPS * SECONDS else None
-        if frame is not None:
-            frame.pts = number
-        for packet in encoder.encode(frame):
-            reel.append(packet)
-    reel.close()
+    half = FPS * SECONDS // 2
+    segments = [_segment(folder, n, chosen, kind, n * half, half) for n in range(2)]
     write_sound(folder / "sound", [], SECONDS * 1_000_000, channels=1, lufs=None, kind=kind, report=lambda at_us: None)
     reported: list[int] = []
     join(
         folder / "film",
         kind=kind,
         codec=chosen.codec,
-        reel=folder / "reel",
+        segments=segments,
         fps=FPS,
         sound=folder / "sound" if with_sound else None,
+        channels=1,
         captions=[(1000, 2000, "Ann", "hello"), (1500, 4900, "", "world")],
         chapters=[ComposedChapter(start_ms=0, title="A"), ComposedChapter(start_ms=3000, title="B")],
         title="T",
@@ -89,15 +109,15 @@ def test_a_thumbnail_is_of_its_moment(tmp_path: Path) -> None:
 
 
 def test_without_pictures_there_is_none(tmp_path: Path) -> None:
-    (tmp_path / "reel").write_bytes(b"")
     with pytest.raises(MuxingError, match="without a picture"):
         join(
             tmp_path / "film",
             kind="mp4",
             codec=choose("", "mp4", 64, 64, 5).codec,
-            reel=tmp_path / "reel",
+            segments=[],
             fps=5,
             sound=None,
+            channels=1,
             captions=[],
             chapters=[],
             title="",

@@ -12,9 +12,10 @@ import pytest
 
 from appliance.recorder import boxes
 from appliance.recorder.compose_process import Composed, ComposeOptions, compose
+from appliance.recorder.composed import Spoken
 from appliance.recorder.journal import KEY_FRAME, Codec, Kind, Record
 from tests.support.films import beep_times, look
-from tests.support.recorded import Meeting, Network, lost, pictures
+from tests.support.recorded import START_US, Meeting, Network, lost, pictures
 
 WIDTH, HEIGHT = 640, 360
 STAGE = boxes.stage(WIDTH, HEIGHT)
@@ -314,3 +315,33 @@ def test_captions_chapters_and_title_are_in_the_container(tmp_path: Path) -> Non
     # The index is in front, so that a player begins at once.
     data = film(folder).read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")
+
+
+def test_what_the_transcript_has_is_in_the_film_where_it_was_said(tmp_path: Path) -> None:
+    meeting = Meeting(tmp_path / "rec", 8)
+    ann, bob = meeting.join("Ann"), meeting.join("Bob")
+    meeting.microphone(ann)
+    meeting.note(2.0, "paused")
+    meeting.note(5.0, "resumed")
+    folder = meeting.write()
+
+    def said(who: object, start_s: float, end_s: float, text: str) -> Spoken:
+        participant_id, name = who.participant_id, who.name  # type: ignore[attr-defined]
+        start_ms = START_US // 1000 + round(start_s * 1000)
+        return Spoken(start_ms, start_ms + round((end_s - start_s) * 1000), participant_id, name, text)
+
+    spoken = (
+        said(ann, 0.5, 1.5, "first"),
+        said(ann, 3, 4, "while it was paused"),
+        said(ann, 6, 7, "after the pause"),
+        said(ann, 60, 61, "after the end"),
+        said(bob, 1, 2, "by who did not agree"),
+    )
+    make(folder, spoken=spoken, format="mp4")
+    assert (folder / "out/captions.vtt").read_text() == (
+        "WEBVTT\n\n00:00:00.500 --> 00:00:01.500\n<v Ann>first\n\n"
+        "00:00:03.000 --> 00:00:04.000\n<v Ann>after the pause\n"
+    )
+    with av.open(film(folder)) as made:
+        texts = [bytes(packet)[2:].decode() for packet in made.demux(subtitles=0) if packet.size > 2]
+    assert texts == ["Ann: first", "Ann: after the pause"]

@@ -13,7 +13,7 @@ from appliance.recorder.frames import Frame
 from appliance.recorder.journal import Codec
 from appliance.recorder.mix import TARGET_LUFS, Sound, measure_lufs, write_sound
 from appliance.recorder.sound import Voice
-from tests.support.films import beep_times, sound
+from tests.support.films import beep_times, play, sound
 from tests.support.recorded import beeps
 
 SECONDS = 6
@@ -36,7 +36,9 @@ def _nothing(_at_us: int) -> None:
 def _mixed(path: Path, sounds: list[Sound], *, kind: Format = "mp4", channels: int = 1) -> tuple[float | None, float]:
     """(loudness before, peak afterwards)."""
     lufs = measure_lufs(sounds, SECONDS * 1_000_000, channels, _nothing)
-    write_sound(path, sounds, SECONDS * 1_000_000, channels=channels, lufs=lufs, kind=kind, report=_nothing)
+    packets = path.with_suffix(".packets")
+    write_sound(packets, sounds, SECONDS * 1_000_000, channels=channels, lufs=lufs, kind=kind, report=_nothing)
+    play(packets, path, kind, channels)
     times, samples = sound(path)
     assert abs(times[-1] - SECONDS) < 0.05
     return lufs, float(np.abs(samples).max())

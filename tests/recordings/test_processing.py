@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import msgspec
@@ -14,8 +15,9 @@ from appliance.files.storage import StorageUnavailableError
 from appliance.jobs.places import WorkerDiedError
 from appliance.jobs.recording_orders import RECORDING_PROCESS, process_key, process_order
 from appliance.recorder.compose_process import ComposeOptions
+from appliance.recorder.composed import Spoken
 from appliance.recordings.processing import reason_of
-from appliance.store import jobs, recording_runs, recordings
+from appliance.store import jobs, recording_runs, recordings, transcripts
 from appliance.store.database import Conn
 from tests.support.queued_jobs import now_ms
 from tests.support.shelves import NODE, House, open_house
@@ -62,15 +64,16 @@ async def test_files_are_stored_told_and_the_journals_go(tmp_path: Path, target:
         ident = await house.record("r", layout="grid")
         done = await house.wait_status(ident, "ready")
         assert (done.duration_ms, done.bytes, done.error, done.progress) == (1000, 400 + 7 + 50 + 50, None, None)
-        assert (done.video_key, done.video_type) == ("recordings/rec_r.mp4", "video/mp4")
-        assert (done.thumbnail_key, done.captions_key) == ("recordings/rec_r.jpg", None)
+        base = str(done.video_key).removesuffix(".mp4")
+        assert re.fullmatch(r"recordings/rec_r_1_[a-z2-7]{20}", base) and done.video_type == "video/mp4"
+        assert (done.thumbnail_key, done.captions_key) == (f"{base}.jpg", None)
         tracks = [(track.id, track.key, track.media_type, track.bytes, track.start_ms) for track in done.tracks]
         assert tracks == [
-            ("trk_mic", "recordings/rec_r_trk_mic.webm", "audio/webm", 50, 100),
-            ("trk_cam", "recordings/rec_r_trk_cam.mkv", "video/x-matroska", 50, 100),
+            ("trk_mic", f"{base}_trk_mic.webm", "audio/webm", 50, 100),
+            ("trk_cam", f"{base}_trk_cam.mkv", "video/x-matroska", 50, 100),
         ]
         assert [(chapter.start_ms, chapter.title) for chapter in done.chapters] == [(0, "Ann")]
-        assert await house.shelf.files.read("recordings/rec_r.mp4") == b"film" * 100
+        assert await house.shelf.files.read(f"{base}.mp4") == b"film" * 100
         assert await house.objects() == {key.partition("/")[2] for key in done.keys}
         job = await house.wait_job(TYPE, process_key(ident, 1), "done")
         assert job.result == '"ready"'
@@ -101,6 +104,21 @@ async def test_it_is_told_each_second_how_far_it_is(tmp_path: Path) -> None:
         assert options == ComposeOptions(layout="speaker", height=720, format="mp4", encoder="auto")
 
 
+async def test_the_film_gets_what_was_said_while_it_was_recorded(tmp_path: Path) -> None:
+    async with open_house(tmp_path, tmp_path) as house, house.open():
+        for number, start_ms in enumerate((100, 1200, 5000)):
+            segment = transcripts.Segment(
+                id=f"cap_{number}", meeting_id="mtg_one", participant_id="prt_a", name="Ann", start_ms=start_ms,
+                end_ms=start_ms + 500, text=f"text {number}", language="en",
+            )  # fmt: skip
+            await house.database.run(transcripts.insert, segment=segment)
+        ident = await house.record("r", "slow")
+        path = house.shelf.folder(ident) / "options.json"
+        await until(path.exists)
+        options = msgspec.json.decode(path.read_bytes(), type=ComposeOptions)
+        assert options.spoken == (Spoken(1200, 1700, "prt_a", "Ann", "text 1"),)
+
+
 async def test_a_cancelled_one_is_killed_and_may_begin_anew(tmp_path: Path, target: str | Path) -> None:
     async with open_house(tmp_path, target) as house, house.open():
         ident = await house.record("r", "slow once")
@@ -113,7 +131,8 @@ async def test_a_cancelled_one_is_killed_and_may_begin_anew(tmp_path: Path, targ
         assert await house.objects() == set()
         await house.database.run(again, ident)
         done = await house.wait_status(ident, "ready")
-        assert (done.run, done.video_key, done.video_type) == (2, "recordings/rec_r.webm", "video/webm")
+        assert (done.run, done.video_type) == (2, "video/webm")
+        assert str(done.video_key).startswith("recordings/rec_r_2_")
 
 
 async def test_one_that_is_given_back_begins_again_at_the_next_start(tmp_path: Path) -> None:
@@ -197,19 +216,43 @@ async def test_files_of_an_earlier_run_do_not_stay(tmp_path: Path) -> None:
     async with open_house(tmp_path, tmp_path) as house:
         ident = await house.record("r")
         async with house.open():
-            await house.wait_status(ident, "ready")
+            first = await house.wait_status(ident, "ready")
             await house.wait_job(TYPE, process_key(ident, 1), "done")
-        # as if the run had been killed between storing and the row that says so
-        await house.database.run(_unready, ident)
+        await house.shelf.files.write("recordings/rec_r_killed.mp4", b"half a film")
+        await house.database.run(_killed, ident)
         house.shelf.folder(ident).mkdir()
         async with house.open(worker="w2"):
             await house.database.run(again, ident)
-            await house.wait_status(ident, "ready")
-        assert await house.objects() == {"rec_r.webm", "rec_r.jpg", "rec_r_trk_mic.webm", "rec_r_trk_cam.mkv"}
+            second = await house.wait_status(ident, "ready")
+            assert not set(first.keys) & set(second.keys[:4])
+            await house.wait_job(TYPE, process_key(ident, 2), "done")
+        second = await house.wait_status(ident, "ready")
+        assert await house.objects() == {key.removeprefix("recordings/") for key in second.keys}
+        assert len(second.keys) == 4 and second.loose_keys == ()
 
 
-async def _unready(conn: Conn, recording_id: str) -> None:
-    await conn.execute("UPDATE recordings SET status = 'failed', has_journals = TRUE WHERE id = $1", recording_id)
+async def _killed(conn: Conn, recording_id: str) -> None:
+    """As if another run had been killed between storing and the row that says so."""
+    sql = "UPDATE recordings SET status = $2, has_journals = TRUE WHERE id = $1"
+    await conn.execute(sql, recording_id, "processing")
+    assert await recording_runs.announce(conn, recording_id, 1, ["recordings/rec_r_killed.mp4"])
+    await conn.execute(sql, recording_id, "failed")
+
+
+async def test_the_film_before_stays_as_it_is_until_another_is_whole(tmp_path: Path) -> None:
+    async with open_house(tmp_path, tmp_path) as house:
+        ident = await house.record("r")
+        async with house.open():
+            first = await house.wait_status(ident, "ready")
+            await house.wait_job(TYPE, process_key(ident, 1), "done")
+        await house.database.run(_killed, ident)
+        house.shelf.folder(ident).mkdir()
+        (house.shelf.folder(ident) / "script").write_text("broken")
+        async with house.open(worker="w2"):
+            await house.database.run(again, ident)
+            failed = await house.wait_status(ident, "failed")
+        assert failed.video_key == first.video_key
+        assert await house.shelf.files.read(str(first.video_key)) == b"film" * 100
 
 
 def test_reasons_are_for_people() -> None:

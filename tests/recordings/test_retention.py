@@ -37,8 +37,8 @@ async def finished(house: House, ident: str, age_ms: int, bytes: int = 100) -> s
     await house.shelf.files.write(f"recordings/{recording_id}.mp4", b"film")
 
     async def store(conn: Conn) -> None:
-        assert await recording_runs.set_outputs(conn, recording_id, 1, outputs)
-        assert await recording_runs.set_ready(conn, recording_id, 1, stopped_ms)
+        assert await recording_runs.announce(conn, recording_id, 1, outputs.keys)
+        assert await recording_runs.set_ready(conn, recording_id, 1, outputs, stopped_ms)
 
     await house.database.run(store)
     found = await house.row(recording_id)
@@ -139,3 +139,28 @@ async def test_removals_that_were_given_up_are_ordered_anew(tmp_path: Path, targ
             await until(tidy)
         assert await house.objects() == {"rec_b.mp4", "rec_c.mp4"}
         assert await house.database.read(jobs.page, state="dead", type=None, after=None, limit=9) == []
+
+
+@pytest.mark.parametrize("status", ["ready", "failed", "cancelled"])
+async def test_objects_of_runs_that_are_over_go(tmp_path: Path, target: str | Path, status: str) -> None:
+    """Stored by a run that was killed, or of the film before this one."""
+    async with open_house(tmp_path, target) as house:
+        ident = await finished(house, "r", DAY_MS)
+        await house.shelf.files.write("recordings/rec_r_killed.mp4", b"half")
+
+        async def killed(conn: Conn) -> None:
+            await conn.execute("UPDATE recordings SET status = 'processing' WHERE id = $1", ident)
+            assert await recording_runs.announce(conn, ident, 1, ["recordings/rec_r_killed.mp4", "recordings/never"])
+            await conn.execute("UPDATE recordings SET status = $2 WHERE id = $1", ident, status)
+
+        await house.database.run(killed)
+        async with house.open() as shop:
+            assert '"left_over":1' in await keep(shop)
+
+            async def tidy() -> bool:
+                found = await house.row(ident)
+                return found is not None and found.loose_keys == ()
+
+            await until(tidy)
+            assert '"left_over":0' in await keep(shop)
+        assert await house.objects() == {"rec_r.mp4"}

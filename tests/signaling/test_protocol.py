@@ -88,7 +88,6 @@ def test_every_error_code_of_the_code_is_told() -> None:
             used |= set(re.findall(r"UserError\(\s*\d{3},\s*\"(\w+)\"", path.read_text()))
             used |= set(re.findall(r"BadFrameError\(\s*\"(\w+)\"", path.read_text()))
     used |= {"missing_field", "unknown_field", "revoked"}  # given by name
-    used -= {"not_running", "not_recording", "already_recording", "disk_full"}  # recordings are asked for over HTTP
     used.discard("precondition_failed")  # streams have no socket: told over HTTP
     used.discard("session_closed")  # the media session of a participant who has left: nobody is there to be told
     assert told == used

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from appliance.store import meetings, recording_runs, recordings
 from appliance.store.database import Conn
 from appliance.store.recordings import Chapter, Outputs, Progress, Track
@@ -50,13 +52,17 @@ async def test_a_run_goes_from_journals_to_files(engine: str | Path) -> None:
         assert await database.run(recording_runs.set_progress, "rec_r", 1, PROGRESS)
         found = await database.read(recordings.by_id, "rec_r")
         assert found is not None and found.progress == PROGRESS
-        assert await database.run(recording_runs.set_outputs, "rec_r", 1, OUTPUTS)
-        assert await database.run(recording_runs.set_ready, "rec_r", 1, 3000)
-        assert not await database.run(recording_runs.set_ready, "rec_r", 1, 3000)
+        assert not await database.run(recording_runs.set_ready, "rec_r", 1, OUTPUTS, 3000)  # not announced
+        assert await database.run(recording_runs.announce, "rec_r", 1, OUTPUTS.keys)
+        found = await database.read(recordings.by_id, "rec_r")
+        assert found is not None and (found.video_key, found.keys) == (None, OUTPUTS.keys)  # a deletion knows them
+        assert await database.run(recording_runs.set_ready, "rec_r", 1, OUTPUTS, 3000)
+        assert not await database.run(recording_runs.set_ready, "rec_r", 1, OUTPUTS, 3000)
         found = await database.read(recordings.by_id, "rec_r")
         assert found is not None and (found.status, found.progress, found.error) == ("ready", None, None)
         for name in Outputs.__struct_fields__:
             assert getattr(found, name) == getattr(OUTPUTS, name)
+        assert found.loose_keys == ()
         assert found.keys == [
             "recordings/rec_r.mp4",
             "recordings/rec_r.jpg",
@@ -80,9 +86,9 @@ async def test_an_older_run_changes_nothing(engine: str | Path) -> None:
         assert await database.run(recording_runs.cancel, "rec_r")
         assert not await database.run(recording_runs.cancel, "rec_r")
         assert await database.run(recording_runs.begin_run, "rec_r", 1, bytes=0) is None  # begun in the same moment
-        for fn in (recording_runs.set_progress, recording_runs.set_outputs, recording_runs.set_ready):
-            argument = {"set_progress": PROGRESS, "set_outputs": OUTPUTS, "set_ready": 3000}[fn.__name__]
-            assert not await database.run(fn, "rec_r", 1, argument)  # type: ignore[arg-type]
+        assert not await database.run(recording_runs.set_progress, "rec_r", 1, PROGRESS)
+        assert not await database.run(recording_runs.announce, "rec_r", 1, OUTPUTS.keys)
+        assert not await database.run(recording_runs.set_ready, "rec_r", 1, OUTPUTS, 3000)
         assert await database.run(recording_runs.process_again, "rec_r", layout="grid") == 2
         assert await database.run(recording_runs.process_again, "rec_r", layout="grid") is None
         assert await database.run(recording_runs.begin_run, "rec_r", 1, bytes=0) is None
@@ -107,6 +113,39 @@ async def test_one_without_journals_or_deleted_is_not_processed_again(engine: st
         await database.run(recordings.stop, "rec_d", reason="asked", recovered=False, now_ms=2000)
         await database.run(recordings.delete, "rec_d", 3000)
         assert await database.run(recording_runs.begin_run, "rec_d", 1, bytes=0) is None
-        assert not await database.run(recording_runs.set_outputs, "rec_d", 1, OUTPUTS)
-        assert not await database.run(recording_runs.set_ready, "rec_d", 1, 3000)
+        assert not await database.run(recording_runs.announce, "rec_d", 1, OUTPUTS.keys)
+        assert not await database.run(recording_runs.set_ready, "rec_d", 1, OUTPUTS, 3000)
         assert await database.read(recording_runs.processing) == []
+
+
+async def again(conn: Conn, run: int) -> None:
+    await conn.execute("UPDATE recordings SET status = 'failed', has_journals = TRUE WHERE id = 'rec_r'")
+    assert await recording_runs.process_again(conn, "rec_r", layout=None) == run
+    assert await recording_runs.begin_run(conn, "rec_r", run, bytes=1) is not None
+
+
+async def test_people_are_led_to_another_runs_objects_at_once_or_not_at_all(engine: str | Path) -> None:
+    newer = msgspec.structs.replace(
+        OUTPUTS, video_key="recordings/rec_r_2.webm", thumbnail_key=None, captions_key=None, tracks=()
+    )
+    async with open_test_database(engine) as database:
+        await database.run(stopped)
+        await database.run(recording_runs.begin_run, "rec_r", 1, bytes=77)
+        await database.run(recording_runs.announce, "rec_r", 1, ["recordings/rec_r_killed.mp4"])
+        await database.run(recording_runs.announce, "rec_r", 1, OUTPUTS.keys)
+        assert await database.run(recording_runs.set_ready, "rec_r", 1, OUTPUTS, 3000)
+        assert [one.id for one in await database.read(recording_runs.with_loose_objects, 9)] == ["rec_r"]
+        await database.run(again, 2)
+        assert await database.read(recording_runs.with_loose_objects, 9) == []  # a run knows what it does
+        assert await database.run(recording_runs.announce, "rec_r", 2, newer.keys)
+        found = await database.read(recordings.by_id, "rec_r")
+        assert found is not None and found.video_key == "recordings/rec_r.mp4"
+        assert await database.run(recording_runs.set_ready, "rec_r", 2, newer, 4000)
+        found = await database.read(recordings.by_id, "rec_r")
+        assert found is not None and (found.video_key, found.tracks) == ("recordings/rec_r_2.webm", ())
+        assert set(found.loose_keys) == {*OUTPUTS.keys, "recordings/rec_r_killed.mp4"}
+        assert set(found.keys) == {*found.loose_keys, "recordings/rec_r_2.webm"}
+        await database.run(recording_runs.forget_loose, "rec_r", found.loose_keys)
+        found = await database.read(recordings.by_id, "rec_r")
+        assert found is not None and found.keys == ["recordings/rec_r_2.webm"]
+        await database.run(recording_runs.forget_loose, "rec_none", ["x"])  # purged meanwhile

@@ -54,8 +54,8 @@ async def ready(conn: Conn, ident: str, at_ms: int = 2000, bytes: int = 10, **fi
         tracks=(),
         chapters=(),
     )
-    assert await recording_runs.set_outputs(conn, f"rec_{ident}", 1, outputs)
-    assert await recording_runs.set_ready(conn, f"rec_{ident}", 1, at_ms + 1)
+    assert await recording_runs.announce(conn, f"rec_{ident}", 1, outputs.keys)
+    assert await recording_runs.set_ready(conn, f"rec_{ident}", 1, outputs, at_ms + 1)
 
 
 async def meeting(conn: Conn, **changes: Any) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import io
 import os
 import shutil
 import subprocess
@@ -20,7 +19,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import onnxruntime
 import pytest
 
@@ -30,7 +28,7 @@ from appliance.inference.entries import Catalog, CatalogEntry, ModelSource, read
 from appliance.inference.task import LoadedModel
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-CATALOG = ROOT / "tests" / "ai" / "catalog.toml"
+CATALOG = ROOT / "models" / "catalog.toml"
 DOWNLOAD_DEADLINE_S = 600.0
 
 
@@ -50,7 +48,7 @@ def catalog() -> Catalog:
 
 def data_file(role: str) -> Path:
     """A recording or picture of `BENCH_DATA`."""
-    return _fetched(next(source for source in BENCH_DATA if source.role == role))
+    return fetched(next(source for source in BENCH_DATA if source.role == role))
 
 
 @cache
@@ -69,9 +67,7 @@ def model(name: str) -> LoadedModel:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     sessions = {
-        file.role: onnxruntime.InferenceSession(
-            str(where / file.name), options, providers=["CPUExecutionProvider"]
-        )
+        file.role: onnxruntime.InferenceSession(str(where / file.name), options, providers=["CPUExecutionProvider"])
         for file in entry.files
         if file.is_graph
     }
@@ -98,22 +94,21 @@ def _installed(entry: CatalogEntry) -> Path:
         for file in entry.files:
             if file.source:
                 assert file.sha256 is not None
-                source = ModelSource(
-                    role=file.role, source=file.source, sha256=file.sha256, size_bytes=file.size_bytes
-                )
-                shutil.copyfile(_fetched(source), Path(made) / file.name)
+                source = ModelSource(role=file.role, source=file.source, sha256=file.sha256, size_bytes=file.size_bytes)
+                shutil.copyfile(fetched(source), Path(made) / file.name)
         if entry.conversion is not None:
             module, function = entry.conversion.split(":")
             pytest.importorskip("onnx", reason="converting a model needs the package onnx")
             convert = getattr(importlib.import_module(module), function)
-            convert({source.role: _fetched(source) for source in entry.sources}, Path(made))
+            convert({source.role: fetched(source) for source in entry.sources}, Path(made))
         for file in entry.files:
             assert (Path(made) / file.name).exists(), f"{entry.name}: {file.name} was not made"
         shutil.copytree(made, where, dirs_exist_ok=True)
     return where
 
 
-def _fetched(source: ModelSource) -> Path:
+def fetched(source: ModelSource) -> Path:
+    """A file of a package, or of models/."""
     kind, _, rest = source.source.partition(":")
     if kind == "file":
         path = ROOT / "models" / rest
@@ -177,25 +172,3 @@ def _member(archive: Path, name: str) -> bytes:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def espeak(text: str, voice: str = "en-us") -> Samples:
-    """Synthetic speech, where espeak-ng is installed."""
-    if shutil.which("espeak-ng") is None:
-        pytest.skip("espeak-ng is not installed: apt-get install espeak-ng")
-    command = ["espeak-ng", "-v", voice, "--stdout", text]
-    made = subprocess.run(command, check=True, timeout=30, capture_output=True).stdout
-    # It writes to a pipe and does not know how long the data will be.
-    with io.BytesIO(made) as wav:
-        return decode_audio_untrusted(_with_true_sizes(wav.read()), "wav")
-
-
-def _with_true_sizes(wav: bytes) -> bytes:
-    at = wav.index(b"data") + 4
-    size = len(wav) - at - 4
-    return wav[:4] + (len(wav) - 8).to_bytes(4, "little") + wav[8:at] + size.to_bytes(4, "little") + wav[at + 4 :]
-
-
-def noise(length: int, level: float, seed: int) -> Samples:
-    """White noise of this RMS."""
-    return (np.random.default_rng(seed).normal(0, level, length)).astype(np.float32)

@@ -26,6 +26,7 @@ from appliance.api.services import Services, make_services
 from appliance.api.static_files import StaticFiles
 from appliance.asyncio_thread import AsyncioThread, open_asyncio_thread
 from appliance.auth.tokens import TokenSigner
+from appliance.bus.changes import Changes
 from appliance.files.staging import open_staging
 from appliance.hooks.discovery import Found, find
 from appliance.hooks.running import open_plugins
@@ -255,6 +256,7 @@ def serving(
             inference = make_inference(settings, metrics.inference_meter())
             services = make_services(
                 version="0.0.test",
+                node="node_here",
                 settings=settings,
                 secret=SECRET,
                 database=database,
@@ -267,6 +269,7 @@ def serving(
                 setup_token=setup_token,
                 now_ms=clock.now_ms,
                 recorder=recorder,
+                recording_changes=Changes(),
             )
             application = make_application(services, StaticFiles(web))
 
@@ -274,6 +277,11 @@ def serving(
                 await serve_http(application, settings, tls=tls, wait_stop=stop.wait, task_status=task_status)
                 nursery.cancel_scope.cancel()
 
+            async def end_streams() -> None:  # as `app` does
+                await stop.wait()
+                services.recording_changes.close()
+
+            nursery.start_soon(end_streams)
             nursery.start_soon(inference.serve)
             addresses = await nursery.start(serve)
             host, port = addresses[0]

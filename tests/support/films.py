@@ -11,10 +11,14 @@ import av
 import numpy as np
 
 from appliance.recorder.boxes import Box
+from appliance.recorder.composed import Format
 from appliance.recorder.labels import BACKGROUND, TILE
 from appliance.recorder.picture import yuv
+from appliance.recorder.soundtrack import add_sound, read_packets
 from tests.support.recorded import COLOURS, FLASH, GROUND
 
+WHOLE = (0.0, float("inf"))
+"""From and to, seconds."""
 _BRIGHT = (FLASH + GROUND) / 2
 
 
@@ -42,11 +46,17 @@ class Seen:
         return [self.times[n + 1] for n, (before, now) in enumerate(pairwise(bright)) if now and not before]
 
 
-def look(path: Path, places: Sequence[Box]) -> list[Seen]:
-    """Decode a film and look at places of it."""
+def look(path: Path, places: Sequence[Box], between: tuple[float, float] = WHOLE) -> list[Seen]:
+    """Decode a film, or a part of it, and look at places of it."""
     seen = [Seen([], [], []) for _ in places]
     with av.open(path) as film:
+        if between[0]:
+            film.seek(round(between[0] * 1e6))  # to the key frame before it
         for frame in film.decode(video=0):
+            if frame.time < between[0]:
+                continue
+            if frame.time >= between[1]:
+                break
             y, u, v = (
                 np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:, : plane.width]
                 for plane in frame.planes
@@ -72,23 +82,38 @@ def _who(y: float, u: float, v: float) -> str:
     return "?"
 
 
-def beep_times(path: Path, *, quiet_s: float = 0.3) -> list[float]:
+def play(packets: Path, path: Path, kind: Format, channels: int) -> None:
+    """A file that `sound` opens, of a soundtrack."""
+    with av.open(path, "w", format=kind) as container:
+        stream = add_sound(container, kind, channels)
+        for packet in read_packets(packets):
+            packet.stream = stream
+            container.mux(packet)
+
+
+def beep_times(path: Path, *, quiet_s: float = 0.3, between: tuple[float, float] = WHOLE) -> list[float]:
     """When sound began after silence."""
-    times, samples = sound(path)
+    times, samples = sound(path, between)
     loud = np.abs(samples) > 0.1 * max(float(np.abs(samples).max()), 1e-3)
     at = times[loud]
     return [float(at[0]), *(float(b) for a, b in pairwise(at) if b - a > quiet_s)] if len(at) else []
 
 
-def sound(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def sound(path: Path, between: tuple[float, float] = WHOLE) -> tuple[np.ndarray, np.ndarray]:
     """(times, samples of the first channel)."""
     times, samples = [], []
     with av.open(path) as film:
         resampler = av.AudioResampler("fltp")
+        if between[0]:
+            film.seek(round(between[0] * 1e6))
         for frame in film.decode(audio=0):
             for piece in resampler.resample(frame):
                 assert piece.time is not None
                 part = piece.to_ndarray()[0]
                 times.append(piece.time + np.arange(len(part)) / piece.sample_rate)
                 samples.append(part)
-    return np.concatenate(times), np.concatenate(samples)
+            if times and times[-1][-1] >= between[1]:
+                break
+    at, all_samples = np.concatenate(times), np.concatenate(samples)
+    inside = (at >= between[0]) & (at < between[1])
+    return at[inside], all_samples[inside]

@@ -28,6 +28,8 @@ BEEP_HZ = 1000
 GROUND, BAR, FLASH = 80, 140, 220
 COLOURS = {"Ann": (90, 200), "Bob": (200, 90), "李雷": (80, 80), "Dora": (190, 190)}
 """(U, V)."""
+# What must be heard before it can be sent.
+PACKET_S = 0.02
 _NTP_UNIX_S = 2_208_988_800
 
 Encoded = tuple[bool, bytes]
@@ -246,7 +248,8 @@ class Meeting:
                 clock_rate=rate,
                 payload=payload,
             )
-            arrived.append((at_s + network.delay_s + self._chance.expovariate(1 / network.jitter_s), record))
+            ready_s = at_s + (PACKET_S if codec is Codec.OPUS else 0.0)
+            arrived.append((ready_s + network.delay_s + self._chance.expovariate(1 / network.jitter_s), record))
             if at_s >= next_report_s:
                 next_report_s = at_s + 1.0
                 if network.reported(at_s):

@@ -38,13 +38,30 @@ def processing(host: Account, meeting_id: str) -> str:
 def ready(api: ApiServer, host: Account, meeting_id: str, *, captions: bool = True) -> str:
     """A recording whose files are there; its id."""
     recording = processing(host, meeting_id)
+    _make_ready(api, recording, 1, VIDEO, captions=captions)
+    return recording
+
+
+def ready_again(api: ApiServer, recording: str, video: bytes) -> None:
+    """A second run has made another film of it."""
+
+    async def again(conn: Conn) -> None:
+        await conn.execute("UPDATE recordings SET status = 'cancelled' WHERE id = $1", recording)
+        assert await recording_runs.process_again(conn, recording, layout=None) == 2
+
+    in_server(api, again)
+    _make_ready(api, recording, 2, video, captions=False)
+
+
+def _make_ready(api: ApiServer, recording: str, run: int, video: bytes, *, captions: bool) -> None:
+    base = f"recordings/{recording}_{run}"
     track = Track(
         id="trk_mic",
         participant_id="par_a",
         name="Ann/é",
         source="microphone",
         codec="opus",
-        key=f"recordings/{recording}_trk_mic.webm",
+        key=f"{base}_trk_mic.webm",
         media_type="audio/webm",
         bytes=len(SOUND),
         start_ms=500,
@@ -52,29 +69,28 @@ def ready(api: ApiServer, host: Account, meeting_id: str, *, captions: bool = Tr
     )
     outputs = Outputs(
         duration_ms=2500,
-        bytes=len(VIDEO) + len(SOUND),
-        video_key=f"recordings/{recording}.mp4",
+        bytes=len(video) + len(SOUND),
+        video_key=f"{base}.mp4",
         video_type="video/mp4",
-        thumbnail_key=f"recordings/{recording}.jpg",
-        captions_key=f"recordings/{recording}.vtt" if captions else None,
+        thumbnail_key=f"{base}.jpg",
+        captions_key=f"{base}.vtt" if captions else None,
         tracks=(track,),
         chapters=(Chapter(start_ms=0, title="Ann"), Chapter(start_ms=1250, title="Screen")),
     )
     files = api.services.files
     for key, data in zip(
         [outputs.video_key, outputs.thumbnail_key, outputs.captions_key, track.key],
-        [VIDEO, PICTURE, VTT.encode(), SOUND],
+        [video, PICTURE, VTT.encode(), SOUND],
         strict=True,
     ):
         if key is not None:
             run_in(api, files.write, key, data)
-    in_server(api, _set_ready, recording, outputs)
-    return recording
+    in_server(api, _set_ready, recording, run, outputs)
 
 
-async def _set_ready(conn: Conn, recording_id: str, outputs: Outputs) -> None:
-    assert await recording_runs.set_outputs(conn, recording_id, 1, outputs)
-    assert await recording_runs.set_ready(conn, recording_id, 1, 1)
+async def _set_ready(conn: Conn, recording_id: str, run: int, outputs: Outputs) -> None:
+    assert await recording_runs.announce(conn, recording_id, run, outputs.keys)
+    assert await recording_runs.set_ready(conn, recording_id, run, outputs, 1)
 
 
 def row(api: ApiServer, recording_id: str) -> Recording:

@@ -15,6 +15,7 @@ from appliance.api.live_port import Socket
 from appliance.errors import UserError
 from appliance.live.stream import ChangedStream, OpenedStream, Precondition, StreamKey, StreamRequest
 from appliance.signaling.messages import Participant, Track
+from appliance.store.recordings import Recording
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -27,6 +28,8 @@ class RoomLedger:
     """Guest id by participant id."""
     revoked: list[str] = field(default_factory=list)
     titles: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    recordings: list[tuple[str, str]] = field(default_factory=list)
+    """Id and state of each that the rooms were told of."""
     sockets: int = 0
     captioned: set[str] = field(default_factory=set)
     """Meetings in which captions are on."""
@@ -90,6 +93,9 @@ class RoomLedger:
 
     def meeting_changed(self, meeting_id: str, *, title: str, locked: bool) -> None:
         self.titles[meeting_id] = (title, locked)
+
+    def recording_changed(self, recording: Recording) -> None:
+        self.recordings.append((recording.id, recording.status))
 
     def revoke_user(self, user_id: str) -> None:
         self.revoked.append(user_id)

@@ -95,9 +95,7 @@ class GraphBuilder:
     def save(self, path: Path) -> None:
         """Check the graph and write it."""
         helper = self._onnx.helper
-        graph = helper.make_graph(
-            self._nodes, self._name, self._inputs, self._outputs, list(self._constants.values())
-        )
+        graph = helper.make_graph(self._nodes, self._name, self._inputs, self._outputs, list(self._constants.values()))
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="parley")
         model.ir_version = IR_VERSION
         self._onnx.checker.check_model(model)

@@ -154,9 +154,7 @@ class Captioner:
         return self._recogniser.transcribe(phrase.samples, self._language, expected)
 
     def _caption(self, kind: Literal["partial", "final", "withdrawn"], phrase: Phrase, heard: Transcript) -> Caption:
-        return Caption(
-            kind, self._number, phrase.start_s, phrase.end_s, heard.text, heard.language, heard.confidence
-        )
+        return Caption(kind, self._number, phrase.start_s, phrase.end_s, heard.text, heard.language, heard.confidence)
 
 
 @dataclass
@@ -187,7 +185,10 @@ class CaptionsTask:
     def __init__(self, model: LoadedModel) -> None:
         self._recogniser = self.recogniser(model)
         if "partial_s" in model.entry.options:
-            self._recogniser.partial_s = number_option(model.entry.options, "partial_s", 0, 0, 60) or None
+            try:
+                self._recogniser.partial_s = number_option(model.entry.options, "partial_s", 0, 0, 60) or None
+            except TaskError as error:
+                raise ValueError(f"{model.entry.name}: {error.message}") from None
         self._vad = graph(model, "vad", VAD_INPUTS, VAD_OUTPUTS)
         self._streams: Sessions[_Stream] = Sessions()
 

@@ -22,7 +22,7 @@ from appliance.ai.options import (
     text_option,
 )
 from appliance.ai.opus import LiveSound
-from appliance.ai.sound import MAX_AUDIO_S, RATE_HZ, Samples, to_wav
+from appliance.ai.sound import RATE_HZ, Samples, to_wav
 from appliance.ai.tasks import Sessions, one_by_one
 from appliance.inference.task import LoadedModel, Request, Result, Session, TaskError
 
@@ -31,6 +31,8 @@ HOP = 128
 DELAY = BLOCK - HOP
 """Samples that the output is behind the input: 24 ms."""
 _STATE = (1, 2, 128, 2)
+MAX_WHOLE_S = 600.0
+"""Of a request without a session: some 50 s of work. Longer recordings come as a session, in pieces."""
 
 
 class Denoising:
@@ -122,7 +124,7 @@ class DenoiseTask:
     def _whole(self, request: Request) -> Result:
         output = choice_option(request.options, "output", ("wav", "pcm_f32"), "wav")
         strength = number_option(request.options, "strength", 1, 0, 1)
-        samples = request_audio(request, MAX_AUDIO_S)
+        samples = request_audio(request, MAX_WHOLE_S)
         clean = denoise(self._spectrum, self._features, samples, strength)
         payload = to_wav(clean) if output == "wav" else clean.astype("<f4").tobytes()
         return Result({"sample_rate": RATE_HZ, "samples": len(clean), "delay_ms": 0}, payload)

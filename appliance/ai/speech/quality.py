@@ -86,7 +86,7 @@ def measure(samples: Samples, probabilities: Sequence[float]) -> dict[str, Any]:
     values["faults"] = [
         name
         for name, wrong in (
-            ("silent", values["level_dbfs"] < -70),
+            ("silent", values["level_dbfs"] < -70 and speech_dbfs is None),
             ("no_speech", values["level_dbfs"] >= -70 and speech_dbfs is None),
             ("too_quiet", speech_dbfs is not None and speech_dbfs < -40),
             ("clipped", clipped > 0.001),

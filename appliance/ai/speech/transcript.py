@@ -46,9 +46,8 @@ def without_repetition(text: str) -> str:
 
     Words where there are spaces, else (Chinese, Japanese) characters.
     """
-    words = text.split(" ")
-    spaced = len(words) > len(text) / 12
-    parts: Sequence[str] = words if spaced else list(text)
+    spaced = 2 * sum(ord(character) > _DENSE for character in text) <= len(text)
+    parts: Sequence[str] = text.split(" ") if spaced else list(text)
     for end in range(1, len(parts) + 1):
         for period in range(1, min(MAX_PERIOD, end // _TIMES) + 1):
             run = [_bare(part) for part in parts[end - period * _TIMES : end]]
@@ -56,6 +55,10 @@ def without_repetition(text: str) -> str:
                 kept = parts[: end - period * (_TIMES - 1)]
                 return (" " if spaced else "").join(kept).rstrip(" ,，、")
     return text
+
+
+_DENSE = 0x2E80
+"""From here on Unicode has the scripts of East Asia, which write syllables and no spaces."""
 
 
 def _bare(word: str) -> str:
@@ -92,7 +95,7 @@ def doubtful(transcript: Transcript, speech: float, length_s: float) -> str | No
     if bare in _PHANTOMS and (transcript.confidence < _PHANTOM_CONFIDENCE or speech < _LEAST_SPEECH):
         return "phantom"
     # 25 characters a second is twice what the fastest speakers reach; 10 for the scripts that write syllables.
-    dense = sum(ord(c) > 0x2E80 for c in bare)
+    dense = sum(ord(character) > _DENSE for character in bare)
     if dense / 10 + (len(bare) - dense) / 25 > max(length_s, 0.5):
         return "too_fast"
     return None

@@ -39,7 +39,7 @@ class _Head(msgspec.Struct):
 
 
 def verdict(probability: float, shorter_side: int) -> str:
-    """"generated", "real" or "unsure"."""
+    """ "generated", "real" or "unsure"."""
     if shorter_side < MIN_PICTURE:
         return "unsure"
     if probability >= GENERATED_FROM:

@@ -7,11 +7,13 @@ of the first. So "spoof" is only said where both are sure, "real" where they are
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from appliance.ai.graphs import graph, run_one
+from appliance.ai.options import number_option
 from appliance.ai.pictures import Pixels, encode_picture
 from appliance.ai.tasks import one_by_one
 from appliance.ai.vision.faces import Box, Face, FaceDetector, face_crop, picture_values, threshold_option
@@ -28,16 +30,23 @@ SPOOF_BELOW = 0.2
 are no labelled ones at hand."""
 
 
-def verdict(antispoof: float, liveness: float, face_px: float) -> str:
-    """"real", "spoof" or "unsure"."""
-    if face_px < MIN_FACE:
+@dataclass(frozen=True)
+class Band:
+    """Between the two nothing is said."""
+
+    real_from: float = REAL_FROM
+    spoof_below: float = SPOOF_BELOW
+
+    def verdict(self, antispoof: float, liveness: float, face_px: float) -> str:
+        """ "real", "spoof" or "unsure"."""
+        if face_px < MIN_FACE:
+            return "unsure"
+        mean = (antispoof + liveness) / 2
+        if mean >= self.real_from:
+            return "real"
+        if mean < self.spoof_below and max(antispoof, liveness) < 2 * self.spoof_below:
+            return "spoof"
         return "unsure"
-    mean = (antispoof + liveness) / 2
-    if mean >= REAL_FROM:
-        return "real"
-    if mean < SPOOF_BELOW and max(antispoof, liveness) < 2 * SPOOF_BELOW:
-        return "spoof"
-    return "unsure"
 
 
 class SpoofTask:
@@ -46,6 +55,8 @@ class SpoofTask:
     Payload: as `seen` says. Options: ``threshold`` of a face (0.5). Values: ``width``, ``height`` and ``faces``, each
     with ``box``, ``score``, ``points``, ``verdict``, ``antispoof`` and ``liveness`` (1 is real). Payload of the answer:
     where a verdict is "spoof" the whole picture as JPEG, the evidence; else nothing.
+
+    Of the entry's options: ``real_from`` (0.6) and ``spoof_below`` (0.2), for who has measured attacks.
     """
 
     name: ClassVar[str] = "spoof"
@@ -54,6 +65,14 @@ class SpoofTask:
         self._detector = FaceDetector(model)
         self._antispoof = graph(model, "antispoof", ("conv2d_input",), ("Identity",))
         self._liveness = graph(model, "liveness", ("conv2d_1_input",), ("Identity",))
+        options = model.entry.options
+        try:
+            self._band = Band(
+                number_option(options, "real_from", REAL_FROM, 0, 2),
+                number_option(options, "spoof_below", SPOOF_BELOW, 0, 2),
+            )
+        except TaskError as error:
+            raise ValueError(f"{model.entry.name}: {error.message}") from None
         self._seen = Seen()
 
     def run(self, requests: Sequence[Request]) -> Sequence[Result | TaskError]:
@@ -78,15 +97,14 @@ class SpoofTask:
         pixels = self._seen.picture(request)
         faces = self._detector.find(pixels, threshold_option(request))
         scores = self.scores(pixels, [face.box for face in faces])
-        values = [_values(face, *pair) for face, pair in zip(faces, scores, strict=True)]
+        values = [self._values(face, *pair) for face, pair in zip(faces, scores, strict=True)]
         evidence = any(value["verdict"] == "spoof" for value in values)
         return Result(picture_values(pixels, values), encode_picture(pixels, "jpeg") if evidence else b"")
 
-
-def _values(face: Face, antispoof: float, liveness: float) -> dict[str, Any]:
-    left, top, right, bottom = face.box
-    return face.values() | {
-        "verdict": verdict(antispoof, liveness, min(right - left, bottom - top)),
-        "antispoof": round(antispoof, 3),
-        "liveness": round(liveness, 3),
-    }
+    def _values(self, face: Face, antispoof: float, liveness: float) -> dict[str, Any]:
+        left, top, right, bottom = face.box
+        return face.values() | {
+            "verdict": self._band.verdict(antispoof, liveness, min(right - left, bottom - top)),
+            "antispoof": round(antispoof, 3),
+            "liveness": round(liveness, 3),
+        }

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.load.generator import procfs
-from tests.load.generator.figures import MEDIA, Load, Window, machine_because, void_because
+from tests.load.generator.figures import Load, Window, machine_because, void_because
 
 CRATE = Path(__file__).resolve().parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", CRATE / "target"))
@@ -113,7 +113,7 @@ class Player:
                 "network": target.network,
                 "cipher": cipher,
                 "rooms": [{"meeting": meeting, **room, "audio": load.audio} for meeting in target.meetings],
-                "media": MEDIA,
+                "media": dict(load.media),
                 "link": load.link,
                 **({} if target.streaming is None else {"streaming": dict(target.streaming)}),
             }

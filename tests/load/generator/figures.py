@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -35,6 +35,8 @@ class Load:
     video: bool
     audio: bool = True
     loss: float = 0.0
+    media: Mapping[str, int] = field(default_factory=lambda: MEDIA)
+    """What a publisher sends, as `MEDIA`."""
 
     @property
     def clients(self) -> int:
@@ -47,8 +49,8 @@ class Load:
     @property
     def offered_pps(self) -> float:
         """Packets that all publishers together send in a second."""
-        video = MEDIA["fps"] * MEDIA["packets_per_frame"] if self.video else 0
-        return self.rooms * self.publishers * (video + (MEDIA["audio_pps"] if self.audio else 0))
+        video = self.media["fps"] * self.media["packets_per_frame"] if self.video else 0
+        return self.rooms * self.publishers * (video + (self.media["audio_pps"] if self.audio else 0))
 
 
 def parse_load(text: str) -> Load:

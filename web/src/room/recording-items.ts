@@ -10,9 +10,9 @@ import type { RoomUi } from '../lib/session/room-ui.svelte';
 import { mayModerate } from '../lib/state/room';
 import type { MenuItem } from '../ui/Menu.svelte';
 
-/** Empty for everybody else. A guest has no account that the HTTP API would know, also as a co-host. */
+/** Empty for everybody else. */
 export function recordingItems(session: RoomSession, ui: RoomUi): MenuItem[] {
-  if (session.grant.guest || !mayModerate(session.me)) return [];
+  if (!mayModerate(session.me)) return [];
   const control = session.recording;
   const { recording } = session.view;
   if (recording === null) {

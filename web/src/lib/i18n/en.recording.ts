@@ -13,6 +13,8 @@ export const enRecording = {
   'recording.stopTitle': 'Stop recording?',
   'recording.stopText': 'Everybody sees that it stops. The video is then made on the server and shows up under Recordings.',
   'recording.keepOn': 'Keep recording',
+  'recording.making': 'Video {percent} %',
+  'recording.makingText': 'The video of the recording is being made ({percent} %). It shows up under Recordings.',
   'recording.consentTitle': 'This meeting is being recorded',
   'recording.consentBy': '{name} started the recording.',
   'recording.consentAuto': 'It is recorded automatically.',
@@ -29,6 +31,8 @@ export const enRecording = {
   'toast.recordingDiskFull': 'The recording stopped: the server’s disk is full. The meeting goes on.',
   'toast.recordingServer': 'The recording stopped: the server is restarting.',
   'toast.recordingBroke': 'The recording stopped by itself ({reason}). The meeting goes on.',
+  'toast.recordingReady': 'The video of the recording is ready under Recordings.',
+  'toast.recordingFailed': 'No video of the recording could be made. What was recorded is kept; see Recordings.',
 
   'prejoin.recordedNow': 'This meeting is being recorded.',
   'prejoin.recordedAuto': 'This meeting is recorded automatically.',

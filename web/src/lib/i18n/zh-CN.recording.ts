@@ -15,6 +15,8 @@ export const zhCNRecording: Record<keyof typeof enRecording, string> = {
   'recording.stopTitle': '停止录制？',
   'recording.stopText': '所有人都会看到录制停止。随后服务器会生成视频，可在“录制”页面找到。',
   'recording.keepOn': '继续录制',
+  'recording.making': '视频 {percent}%',
+  'recording.makingText': '正在生成录制的视频（{percent}%），完成后可在“录制”页面找到。',
   'recording.consentTitle': '本会议正在录制',
   'recording.consentBy': '{name} 开始了录制。',
   'recording.consentAuto': '本会议会自动录制。',
@@ -31,6 +33,8 @@ export const zhCNRecording: Record<keyof typeof enRecording, string> = {
   'toast.recordingDiskFull': '服务器磁盘已满，录制已停止，会议继续进行。',
   'toast.recordingServer': '服务器正在重启，录制已停止。',
   'toast.recordingBroke': '录制意外停止（{reason}），会议继续进行。',
+  'toast.recordingReady': '录制的视频已生成，可在“录制”页面观看。',
+  'toast.recordingFailed': '无法生成录制的视频。录制内容已保留，请查看“录制”页面。',
 
   'prejoin.recordedNow': '本会议正在录制。',
   'prejoin.recordedAuto': '本会议会自动录制。',

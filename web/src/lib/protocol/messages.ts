@@ -149,6 +149,20 @@ export interface SetCaptions extends Asked {
   language?: string | null;
 }
 
+export interface RecordingStart extends Asked {
+  type: 'recording_start';
+  layout?: 'grid' | 'screen' | 'speaker' | null;
+}
+
+export interface RecordingPause extends Asked {
+  type: 'recording_pause';
+  paused: boolean;
+}
+
+export interface RecordingStop extends Asked {
+  type: 'recording_stop';
+}
+
 export interface EndMeeting extends Asked {
   type: 'end_meeting';
 }
@@ -160,8 +174,8 @@ export interface Ping extends Asked {
 
 export type AnyClientMessage =
   Join | Resume | Leave | Offer | Candidate | Subscribe | Mute | Chat | History | Reaction | RaiseHand |
-  MuteParticipant | Kick | SetRole | LowerHand | LockMeeting | RecordingConsent | SetCaptions | EndMeeting |
-  Ping;
+  MuteParticipant | Kick | SetRole | LowerHand | LockMeeting | RecordingConsent | SetCaptions | RecordingStart
+  | RecordingPause | RecordingStop | EndMeeting | Ping;
 
 export interface Track {
   track_id: string;
@@ -418,6 +432,20 @@ export interface Caption extends Told {
   language: string;
 }
 
+export interface RecordingProgress extends Told {
+  type: 'recording-progress';
+  recording_id: string;
+  share: number;
+  stage: string;
+  time_left_s: number | null;
+}
+
+export interface RecordingProcessed extends Told {
+  type: 'recording-processed';
+  recording_id: string;
+  outcome: 'cancelled' | 'failed' | 'ready';
+}
+
 export interface RoomClosed extends Told {
   type: 'room-closed';
   reason: 'ended' | 'kicked' | 'replaced' | 'server_stopping';
@@ -449,7 +477,8 @@ export interface Error extends Told {
 export type AnyServerMessage =
   Joined | Resumed | UserJoined | UserLeft | ParticipantChanged | Answer | NeedMedia | Seats | PublishLayers |
   Tracks | ActiveSpeakers | Quality | ChatPosted | HistoryPage | ReactionShown | Moderation | RoomChanged |
-  Recording | Captions | Caption | RoomClosed | Pong | Heartbeat | Error;
+  Recording | Captions | Caption | RecordingProgress | RecordingProcessed | RoomClosed | Pong | Heartbeat |
+  Error;
 
 export const SERVER_TYPES: readonly string[] = [
   'active-speakers',
@@ -469,6 +498,8 @@ export const SERVER_TYPES: readonly string[] = [
   'quality',
   'reaction',
   'recording',
+  'recording-processed',
+  'recording-progress',
   'resumed',
   'room-changed',
   'room-closed',

@@ -10,6 +10,11 @@ import { RecordingControl } from './recording-control.svelte';
 class Stay {
   view: RoomView = { ...emptyView, meetingId: 'mtg_1' };
   sent: AnyClientMessage[] = [];
+  readonly grant: { guest: boolean };
+
+  constructor(guest = false) {
+    this.grant = { guest };
+  }
 
   apply(event: LocalEvent | AnyServerMessage): void {
     this.view = reduce(this.view, event);
@@ -88,6 +93,34 @@ describe('the recording of a meeting', () => {
       new RecordingControl(after).entered();
       expect(after.sent, id).toHaveLength(messages);
     }
+  });
+
+  it('is asked for on the socket by a guest who is a co-host', async () => {
+    const guest = new Stay(true);
+    const control = new RecordingControl(guest);
+    await control.start();
+    expect([control.busy, guest.sent]).toEqual([true, [{ type: 'recording_start', ref: 'recording-recording_start' }]]);
+    await control.stop();
+    expect(guest.sent).toHaveLength(1);
+    const on = told('rec_1');
+    guest.apply(on);
+    control.told(on as Extract<AnyServerMessage, { type: 'recording' }>);
+    expect([control.busy, asksConsent(guest.view)]).toEqual([false, false]);
+    await control.pause();
+    control.told(on as Extract<AnyServerMessage, { type: 'recording' }>);
+    await control.resume();
+    control.entered();
+    await control.stop();
+    expect(guest.sent.slice(1).filter((one) => one.type !== 'recording_consent')).toEqual([
+      { type: 'recording_pause', paused: true, ref: 'recording-recording_pause' },
+      { type: 'recording_pause', paused: false, ref: 'recording-recording_pause' },
+      { type: 'recording_stop', ref: 'recording-recording_stop' },
+    ]);
+    const error = { type: 'error', code: 'disk_full', message: 'no', field: null, ref: 'recording-recording_stop', retry_after_s: null, fatal: false } as const;
+    expect([control.refused({ ...error, ref: 'act-1' }), control.busy]).toEqual([false, true]);
+    expect([control.refused(error), control.busy]).toEqual([true, false]);
+    expect(toasts.list.at(-1)).toMatchObject({ tone: 'warn', text: expect.stringContaining('disk is full') });
+    expect(seen).toEqual([]);
   });
 
   it('says why it did not start', async () => {

@@ -244,6 +244,7 @@ export class RoomSession {
     this.apply(message);
     this.captions.received(message);
     if (notice) showNotice(notice);
+    if (message.type === 'recording') this.recording.told(message);
     switch (message.type) {
       case 'joined':
         void this.#joined(message);
@@ -308,6 +309,7 @@ export class RoomSession {
   }
 
   #failed(message: Extract<AnyServerMessage, { type: 'error' }>): void {
+    if (this.recording.refused(message)) return;
     const offer = /^offer-(\d+)$/.exec(message.ref ?? '');
     if (offer) this.#peer?.refused(Number(offer[1]));
     if (message.ref?.startsWith('chat-')) this.apply({ type: 'local-chat-failed', ref: message.ref });

@@ -3,7 +3,7 @@
 import type { TextKey } from '../i18n/keys';
 import type { AnyServerMessage, CaptionsState, RecordingState, Source } from '../protocol/messages';
 import { stopKind } from './recordings';
-import type { RoomView } from './room';
+import { mayModerate, self, type RoomView } from './room';
 
 export interface Notice {
   readonly key: TextKey;
@@ -56,6 +56,8 @@ export function noticeOf(view: RoomView, message: AnyServerMessage): Notice | nu
       return message.state === 'off' ? stopNotice(message.reason) : recordingNotice(view.recording, message);
     case 'captions':
       return captionsNotice(view.captions, message);
+    case 'recording-processed':
+      return mayModerate(self(view)) ? processedNotice(message.outcome) : null;
     case 'joined':
       if (!message.room.recording && message.room.captions.on) {
         return captionsNotice(view.captions, { ...message.room.captions, by_name: null });
@@ -107,6 +109,11 @@ function stopNotice(reason: string | null): Notice | null {
     case 'other':
       return { key: 'toast.recordingBroke', values: { reason: reason ?? '' }, tone: 'warn' };
   }
+}
+
+function processedNotice(outcome: 'ready' | 'failed' | 'cancelled'): Notice | null {
+  if (outcome === 'cancelled') return null;
+  return outcome === 'ready' ? { key: 'toast.recordingReady', tone: 'plain' } : { key: 'toast.recordingFailed', tone: 'warn' };
 }
 
 function moderationNotice(message: Extract<AnyServerMessage, { type: 'moderation' }>): Notice | null {

@@ -57,6 +57,11 @@ describe('looking again', () => {
     expect(pollEveryMs([made(1, { status: 'paused' })])).toBe(10_000);
     expect(pollEveryMs([made(1), made(2, { status: 'failed' })])).toBeNull();
   });
+
+  it('is rare while the server tells of changes', () => {
+    expect(pollEveryMs([made(1), made(2, { status: 'processing' })], true)).toBe(30_000);
+    expect(pollEveryMs([made(1), made(2, { status: 'failed' })], true)).toBeNull();
+  });
 });
 
 describe('one recording', () => {

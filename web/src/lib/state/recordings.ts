@@ -45,13 +45,19 @@ export function reduceRecordings(view: RecordingsView, event: RecordingsEvent): 
   }
 }
 
+const IN_PROGRESS: ReadonlySet<string> = new Set(['processing', 'recording', 'paused']);
+
 /** Progress is written about once a second; two seconds feel live and cost a request each. */
 const PROCESSING_MS = 2_000;
 /** Its end is what is waited for. */
 const RECORDING_MS = 10_000;
 
-/** How often to ask the server again; null when nothing here changes by itself. */
-export function pollEveryMs(recordings: readonly Recording[]): number | null {
+/** While the server tells of changes: what happens on another server of the same house comes by this alone. */
+const TOLD_MS = 30_000;
+
+/** How often to ask the server again; null when nothing here changes by itself. `told`: the server tells of changes. */
+export function pollEveryMs(recordings: readonly Recording[], told = false): number | null {
+  if (told) return recordings.some((one) => IN_PROGRESS.has(one.status)) ? TOLD_MS : null;
   if (recordings.some((one) => one.status === 'processing')) return PROCESSING_MS;
   return recordings.some((one) => one.status === 'recording' || one.status === 'paused') ? RECORDING_MS : null;
 }

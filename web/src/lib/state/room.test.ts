@@ -128,6 +128,22 @@ describe('recording', () => {
     expect(run(joined(), told(), joined()).recording).toBeNull();
   });
 
+  it('is followed while its video is made', () => {
+    const progress = { type: 'recording-progress', recording_id: 'r1', share: 0.4, stage: 'video', time_left_s: 9 } as const;
+    const processed = { type: 'recording-processed', recording_id: 'r1', outcome: 'ready' } as const;
+    const making = run(joined(), progress);
+    expect(making.processing).toMatchObject({ recording_id: 'r1', share: 0.4 });
+    expect(reduce(making, { ...processed, recording_id: 'r2' }).processing).not.toBeNull();
+    expect(reduce(making, processed).processing).toBeNull();
+    expect(reduce(making, { type: 'resumed', session_id: 's', replayed: 0, media_connected: true, ref: null }).processing).toBeNull();
+    expect(reduce(making, joined()).processing).toBeNull();
+    expect(noticeOf(making, processed)?.key).toBe('toast.recordingReady');
+    expect(noticeOf(making, { ...processed, outcome: 'failed' })).toMatchObject({ key: 'toast.recordingFailed', tone: 'warn' });
+    expect(noticeOf(making, { ...processed, outcome: 'cancelled' })).toBeNull();
+    const guest = run(joined([], [person('a'), person('b', { role: 'host' })]));
+    expect(noticeOf(guest, processed)).toBeNull();
+  });
+
   it('asks for consent once for each recording, where the meeting wants it', () => {
     const asking = run(joined(), told({ consent_required: true }));
     expect([asksConsent(run(joined(), told())), asksConsent(asking)]).toEqual([false, true]);

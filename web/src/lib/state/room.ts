@@ -11,6 +11,7 @@ import type {
   ChatMessage,
   MediaNeed,
   Participant,
+  RecordingProgress,
   RecordingState,
   RoomState,
   SeatBinding,
@@ -50,6 +51,8 @@ export interface RoomView {
   readonly recording: RecordingState | null;
   /** How live captions stand; null before one is in. What is said is in state/captions. */
   readonly captions: CaptionsState | null;
+  /** How far the film of an earlier recording of this meeting is; null while none is made. */
+  readonly processing: RecordingProgress | null;
   /** The recording that the user agreed to be in. */
   readonly consentedTo: string | null;
 }
@@ -82,6 +85,7 @@ export const emptyView: RoomView = {
   scores: {},
   recording: null,
   captions: null,
+  processing: null,
   consentedTo: null,
 };
 
@@ -100,6 +104,7 @@ export function reduce(view: RoomView, event: AnyServerMessage | LocalEvent): Ro
         levels: {},
         dominant: null,
         scores: {},
+        processing: null,
       };
     case 'user-joined':
       return { ...view, participants: withParticipant(view.participants, event.participant) };
@@ -161,6 +166,13 @@ export function reduce(view: RoomView, event: AnyServerMessage | LocalEvent): Ro
       return { ...view, recording: recordingOf(event) };
     case 'captions':
       return { ...view, captions: captionsOf(event) };
+    case 'recording-progress':
+      return { ...view, processing: event };
+    case 'recording-processed':
+      return view.processing?.recording_id === event.recording_id ? { ...view, processing: null } : view;
+    case 'resumed':
+      // Its end may have been missed; while it goes on, it is told within a second or two.
+      return view.processing === null ? view : { ...view, processing: null };
     case 'local-consented':
       return { ...view, consentedTo: event.recordingId };
     case 'local-chat-sent':
