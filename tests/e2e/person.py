@@ -209,6 +209,14 @@ class Person:
             within_s=within_s,
         )
 
+    def is_told_of_captions(self, *, on: bool = True, within_s: float = 45.0) -> None:
+        """The room shows that what is said is transcribed (or no more)."""
+        self.page.wait_for(
+            """(on) => !!document.querySelector("[data-testid='chip-captions'][data-state='on']") === on""",
+            on,
+            within_s=within_s,
+        )
+
     def reads(self, text: str, within_s: float = 45.0) -> None:
         """A chat line with this text is on the screen."""
         self.page.wait_for(

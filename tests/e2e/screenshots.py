@@ -25,6 +25,7 @@ from playwright.sync_api import sync_playwright  # noqa: E402
 
 from tests.e2e.person import Person, new_meeting  # noqa: E402
 from tests.support.browser import Chromium, chromium, wait_until  # noqa: E402
+from tests.support.captioned import OFF, CaptionedTab  # noqa: E402
 from tests.support.http_client import PASSWORD, HttpClient  # noqa: E402
 from tests.support.media import media  # noqa: E402
 from tests.support.netns import network_namespace  # noqa: E402
@@ -136,6 +137,41 @@ def alone(studio: Studio, codes: dict[str, str]) -> None:
         studio.picture(ana, "room-leave")
 
 
+SPOKEN = [
+    ("Ben", "Good morning! The new drawings are in the folder."),
+    ("Cleo", "Thanks, I have them open. Page four is much better now."),
+    ("Ben", "The stairs are wider, and the light comes from the north."),
+    ("陈小明", "早上好！我先说第二部分，图纸已经改好了。"),
+    ("Cleo", "Can we put the drawings next to the budget? I would like to compare them line by line."),
+    ("Ana", "Yes. I share my screen in a minute."),
+]
+
+
+def captions(studio: Studio, codes: dict[str, str]) -> None:
+    with studio.person("Ana", "ana") as ana:
+        tab = CaptionedTab(ana.page.playwright, SPOKEN)
+        ana.join(codes["open"])
+        ana.sees("Ben")
+        ana.pause(5)  # what was told at the beginning is gone
+        tab.says("Cleo", "Then we agree on the second plan, with the wide stairs.")
+        tab.says("Ben", "Yes, and I will send the list of windows to everybody this", final=False)
+        studio.picture(ana, "room-captions")
+        tab.says("陈小明", "好的，我下午把新的预算发给大家，请在周五之前看一下。")
+        ana.press("captions")
+        ana.press("captions")
+        studio.picture(ana, "room-captions-shown")
+        ana.page.click("more-toggle")
+        ana.page.click("transcript-toggle")
+        ana.page.fill("transcript-search", "drawings")
+        studio.picture(ana, "room-transcript")
+        ana.page.click("panel-close")
+        ana.page.click("chip-captions")
+        studio.picture(ana, "room-captions-host")
+        tab.tell(**OFF, available=False, reason="model_not_installed", languages=[])
+        ana.pause(3)
+        studio.picture(ana, "room-captions-missing")
+
+
 def recordings(studio: Studio, codes: dict[str, str]) -> None:
     with studio.person("Ana", "ana") as ana:
         ana.page.goto(studio.url + "/recordings")
@@ -164,7 +200,15 @@ def recorded(studio: Studio, codes: dict[str, str]) -> None:
     studio.host.call("DELETE", f"/recordings/{running}")
 
 
-SCENES: list[Callable[[Studio, dict[str, str]], None]] = [signed_out, signed_in, alone, room, recordings, recorded]
+SCENES: list[Callable[[Studio, dict[str, str]], None]] = [
+    signed_out,
+    signed_in,
+    alone,
+    room,
+    recordings,
+    recorded,
+    captions,
+]
 
 
 def _record(host: HttpClient, code: str) -> dict[str, str]:
@@ -200,6 +244,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="", help="looks whose name holds this word, as phone-dark or zh")
+    parser.add_argument("--scene", default="", help="one of " + ", ".join(scene.__name__ for scene in SCENES))
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -231,7 +276,8 @@ def main() -> None:
             look = {**SIZES[size], "color_scheme": scheme, "locale": LANGUAGES[language]}
             studio = Studio(arguments.folder, browser, server, ana, look, name)
             for scene in SCENES:
-                scene(studio, codes)
+                if arguments.scene in ("", scene.__name__):
+                    scene(studio, codes)
         for guest in guests:
             guest.page.close()
 

@@ -1,6 +1,7 @@
 import { mount } from 'svelte';
 import App from './App.svelte';
 import { account } from './lib/app/account.svelte';
+import { captionPreferences } from './lib/app/caption-preferences.svelte';
 import { router } from './lib/app/router.svelte';
 import { theme } from './lib/app/theme.svelte';
 import { language } from './lib/i18n/index.svelte';
@@ -8,6 +9,7 @@ import './styles/base.css';
 
 language.start();
 theme.start();
+captionPreferences.start();
 router.start();
 void account.load();
 

@@ -1,6 +1,8 @@
 /** Entries of the "More" menu. On narrow screens it also holds what the bar has no room for. */
 
 import Activity from '@lucide/svelte/icons/activity';
+import Captions from '@lucide/svelte/icons/captions';
+import FileText from '@lucide/svelte/icons/file-text';
 import FlipHorizontal from '@lucide/svelte/icons/flip-horizontal-2';
 import Hand from '@lucide/svelte/icons/hand';
 import Keyboard from '@lucide/svelte/icons/keyboard';
@@ -14,7 +16,9 @@ import Users from '@lucide/svelte/icons/users';
 import { t } from '../lib/i18n/index.svelte';
 import type { RoomSession } from '../lib/session/room-session.svelte';
 import type { RoomUi } from '../lib/session/room-ui.svelte';
+import { offersCaptions } from '../lib/state/room';
 import type { MenuItem } from '../ui/Menu.svelte';
+import { offersTranscript, pressCaptions } from './captions-action';
 import { REACTIONS } from './reactions';
 import { recordingItems } from './recording-items';
 
@@ -45,9 +49,23 @@ export function moreItems(session: RoomSession, ui: RoomUi, narrow: boolean, can
       act: () => ui.toggleLayout(),
     },
   ];
+  const captionsOn = session.view.captions?.on === true;
+  const captionsShown = session.captions.preferences.current.shown;
+  const captions: MenuItem[] = [
+    ...(narrow && captionsOn
+      ? [{ label: t(captionsShown ? 'captions.hide' : 'captions.show'), icon: Captions, testid: 'captions-toggle', act: () => pressCaptions(session, ui) }]
+      : []),
+    ...(offersCaptions(session.view)
+      ? [{ label: t('captions.title'), icon: Settings, testid: 'captions-open', act: () => ui.open('captions') }]
+      : []),
+    ...(offersTranscript(session)
+      ? [{ label: t('transcript.title'), icon: FileText, testid: 'transcript-toggle', act: () => ui.toggle('transcript') }]
+      : []),
+  ];
   return [
     ...(narrow ? squeezed : []),
     ...recordingItems(session, ui),
+    ...captions,
     { label: t('room.settings'), icon: Settings, testid: 'settings-open', act: () => ui.open('settings') },
     { label: t('room.statistics'), icon: Activity, testid: 'statistics-menu', act: () => ui.open('statistics') },
     { label: t('room.stream'), icon: RadioTower, testid: 'stream-open', act: () => ui.open('stream') },

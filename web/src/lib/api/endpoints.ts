@@ -12,6 +12,7 @@ import type {
   ServerInfo,
   ShareLink,
   SignedIn,
+  TranscriptSegment,
   User,
 } from './types';
 
@@ -59,6 +60,12 @@ export const api = {
 
   startRecording: (meetingId: string, live: boolean) =>
     call<Recording>('POST', '/recordings', { meeting_id: meetingId, ...(live ? { live } : {}) }),
+  transcript: (meetingId: string, cursor: string | null, limit: number) =>
+    call<Page<TranscriptSegment>>(
+      'GET',
+      `/meetings/${at(meetingId)}/transcript?limit=${limit}${cursor ? `&cursor=${at(cursor)}` : ''}`,
+    ),
+
   pauseRecording: (id: string) => call<Recording>('POST', `/recordings/${at(id)}/pause`, {}),
   resumeRecording: (id: string) => call<Recording>('POST', `/recordings/${at(id)}/resume`, {}),
   stopRecording: (id: string) => call<Recording>('POST', `/recordings/${at(id)}/stop`, {}),
@@ -78,7 +85,7 @@ export const api = {
   sharedRecording: (token: string) => call<Recording>('GET', `/shared/${at(token)}`),
 };
 
-/** Where the files of a recording are; `base` is one of `ownRecording` and `sharedLink`. */
+/** Where files are. Of a recording `base` is one of `ownRecording` and `sharedLink`. */
 export const files = {
   ownRecording: (id: string) => `/api/v1/recordings/${at(id)}`,
   sharedLink: (token: string) => `/api/v1/shared/${at(token)}`,
@@ -87,4 +94,6 @@ export const files = {
   track: (base: string, track: string) => `${base}/tracks/${at(track)}?download=1`,
   thumbnail: (base: string) => `${base}/thumbnail`,
   captions: (base: string) => `${base}/captions.vtt`,
+  transcript: (meetingId: string, format: 'vtt' | 'srt' | 'md') =>
+    `/api/v1/meetings/${at(meetingId)}/transcript?format=${format}`,
 };

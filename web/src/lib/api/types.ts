@@ -55,6 +55,8 @@ export interface MeetingOutline {
   start_time: string | null;
   /** True while it is being recorded. */
   recording: boolean;
+  /** True while what is said there is transcribed. */
+  captions: boolean;
   settings: MeetingSettings;
 }
 
@@ -69,6 +71,8 @@ export interface Meeting extends MeetingOutline {
   participant_count: number;
   url: string;
   my_role: Role | null;
+  /** Something of what was said is kept, and open to this user. */
+  has_transcript: boolean;
 }
 
 export interface MeetingDraft {
@@ -145,6 +149,18 @@ export interface Recording {
   tracks: RecordingTrack[];
   chapters: Chapter[];
   permissions: { download: boolean; share: boolean; delete: boolean; process: boolean };
+}
+
+/** One phrase of a kept transcript. */
+export interface TranscriptSegment {
+  id: string;
+  participant_id: string;
+  /** Of the speaker, as it was then. */
+  name: string;
+  start_time: string;
+  end_time: string;
+  text: string;
+  language: string;
 }
 
 /** How the video is to be made; what is left out stays as the server has it. */

@@ -23,6 +23,8 @@ function meeting(id: string, change: Partial<Meeting>): Meeting {
     url: '',
     my_role: 'host',
     recording: false,
+    captions: false,
+    has_transcript: false,
     settings: {
       guests_allowed: true, has_passcode: false, locked: false,
       auto_record: false, recording_consent: false, recording_access: 'hosts',

@@ -1,6 +1,6 @@
 /** Puts a link into the clipboard and says so. */
 
-import { t } from '../i18n/index.svelte';
+import { t, type TextKey } from '../i18n/index.svelte';
 import { toasts } from './toasts.svelte';
 
 export async function copyLink(url: string): Promise<void> {
@@ -13,13 +13,13 @@ export async function copyLink(url: string): Promise<void> {
   }
 }
 
-/** Puts a text that is no link, and may be a secret, into the clipboard and says so. */
-export async function copyText(text: string): Promise<void> {
+/** Puts a text that is no link, and may be a secret, into the clipboard and says so; `otherwise`: what to do without one. */
+export async function copyText(text: string, otherwise: TextKey = 'stream.copyByHand'): Promise<void> {
   try {
     await navigator.clipboard.writeText(text);
     toasts.show(t('common.copied'), 'good');
   } catch {
-    toasts.show(t('stream.copyByHand'));
+    toasts.show(t(otherwise));
   }
 }
 

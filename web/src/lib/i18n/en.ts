@@ -1,3 +1,4 @@
+import { enCaptions } from './en.captions';
 import { enRecording } from './en.recording';
 import { enRoom } from './en.room';
 
@@ -5,6 +6,7 @@ import { enRoom } from './en.room';
 export const en = {
   ...enRoom,
   ...enRecording,
+  ...enCaptions,
 
   'app.tagline': 'Meetings on your own server',
   'app.loading': 'Loading…',

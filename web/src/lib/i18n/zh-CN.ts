@@ -1,4 +1,5 @@
 import type { TextKey } from './keys';
+import { zhCNCaptions } from './zh-CN.captions';
 import { zhCNRecording } from './zh-CN.recording';
 import { zhCNRoom } from './zh-CN.room';
 
@@ -6,6 +7,7 @@ import { zhCNRoom } from './zh-CN.room';
 export const zhCN: Record<TextKey, string> = {
   ...zhCNRoom,
   ...zhCNRecording,
+  ...zhCNCaptions,
 
   'app.tagline': '自己服务器上的会议',
   'app.loading': '正在加载…',

@@ -26,6 +26,7 @@ import { SessionMachine, type Phase } from '../signaling/machine';
 import { Signaling } from '../signaling/socket';
 import { noticeOf } from '../state/notices';
 import { emptyView, reduce, self, type LocalEvent, type RoomView } from '../state/room';
+import { LiveCaptions } from './live-captions.svelte';
 import { networkInformation } from './network';
 import { OwnSources } from './own-sources';
 import { ReactionBoard } from './reactions.svelte';
@@ -59,6 +60,7 @@ export class RoomSession {
   readonly devices: Devices;
   readonly reactions = new ReactionBoard();
   readonly recording = new RecordingControl(this);
+  readonly captions = new LiveCaptions(this);
   me = $derived(self(this.view));
 
   readonly #key: string;
@@ -240,6 +242,7 @@ export class RoomSession {
   #received(message: AnyServerMessage): void {
     const notice = noticeOf(this.view, message);
     this.apply(message);
+    this.captions.received(message);
     if (notice) showNotice(notice);
     if (message.type === 'recording') this.recording.told(message);
     switch (message.type) {
@@ -350,6 +353,7 @@ export class RoomSession {
     if (this.#wantedTimer !== null) clearTimeout(this.#wantedTimer);
     window.removeEventListener('pagehide', this.#pageHidden);
     networkInformation()?.removeEventListener('change', this.#networkChanged);
+    this.captions.close();
     this.#peer?.close();
     this.#peer = null;
     void this.#own.use(null);

@@ -2,9 +2,10 @@
 
 import type { VideoSource } from '../protocol/messages';
 
-export type Panel = 'chat' | 'people';
-export type RoomDialog = 'settings' | 'statistics' | 'shortcuts' | 'stream' | 'stop-recording';
+export type Panel = 'chat' | 'people' | 'transcript';
+export type RoomDialog = 'captions' | 'settings' | 'statistics' | 'shortcuts' | 'stream' | 'stop-recording';
 export type Layout = 'grid' | 'speaker';
+export type Corner = 'top-left' | 'top-right' | 'bottom-left' | 'bottom-right';
 
 const LAYOUT_KEY = 'parley.layout';
 
@@ -14,7 +15,10 @@ export class RoomUi {
   layout = $state<Layout>(localStorage.getItem(LAYOUT_KEY) === 'speaker' ? 'speaker' : 'grid');
   pinned = $state.raw<{ participantId: string; source: VideoSource } | null>(null);
   page = $state(0);
+  /** Pages of tiles; what lies on the stage keeps clear of their buttons. */
+  pages = $state(1);
   selfHidden = $state(false);
+  selfCorner = $state<Corner>('bottom-right');
   /** Text that was typed and not sent; it outlives the panel. */
   draft = $state('');
 

@@ -1,7 +1,7 @@
 /** Which short notices a server message deserves; pure. Owns the choice, refuses to know how they are shown. */
 
 import type { TextKey } from '../i18n/keys';
-import type { AnyServerMessage, RecordingState, Source } from '../protocol/messages';
+import type { AnyServerMessage, CaptionsState, RecordingState, Source } from '../protocol/messages';
 import { stopKind } from './recordings';
 import { mayModerate, self, type RoomView } from './room';
 
@@ -54,9 +54,14 @@ export function noticeOf(view: RoomView, message: AnyServerMessage): Notice | nu
       return moderationNotice(message);
     case 'recording':
       return message.state === 'off' ? stopNotice(message.reason) : recordingNotice(view.recording, message);
+    case 'captions':
+      return captionsNotice(view.captions, message);
     case 'recording-processed':
       return mayModerate(self(view)) ? processedNotice(message.outcome) : null;
     case 'joined':
+      if (!message.room.recording && message.room.captions.on) {
+        return captionsNotice(view.captions, { ...message.room.captions, by_name: null });
+      }
       // The dialog that asks for consent says it already; so did the notice before a reconnect.
       if (!message.room.recording || message.room.recording.consent_required) return null;
       return recordingNotice(view.recording, { ...message.room.recording, by_name: null });
@@ -73,6 +78,21 @@ function recordingNotice(before: RecordingState | null, now: RecordingState): No
   }
   if (before.state === now.state) return null;
   return { key: now.state === 'paused' ? 'toast.recordingPaused' : 'toast.recordingResumed', tone: 'plain' };
+}
+
+/** In a recorded meeting the chip alone tells who comes in of captions: one notice is enough. */
+function captionsNotice(before: CaptionsState | null, now: CaptionsState): Notice | null {
+  if (!now.on) return before?.on ? { key: 'toast.captionsOff', tone: 'plain' } : null;
+  if (!before?.on) {
+    return now.by_name === null
+      ? { key: 'toast.captionsAuto', tone: 'plain' }
+      : { key: 'toast.captionsOn', values: { name: now.by_name }, tone: 'plain' };
+  }
+  if (before.available !== now.available) {
+    return now.available ? { key: 'toast.captionsBack', tone: 'plain' } : { key: 'toast.captionsStopped', tone: 'warn' };
+  }
+  const shedding = now.reason === 'overloaded';
+  return shedding && before.reason !== 'overloaded' ? { key: 'toast.captionsShed', tone: 'warn' } : null;
 }
 
 function stopNotice(reason: string | null): Notice | null {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AnyServerMessage, CaptionsState, ChatMessage, Participant, RecordingState } from '../protocol/messages';
 import { noticeOf } from './notices';
-import { asksConsent, emptyView, mergeChat, raisedHands, reduce, seatFor, self, sends, type LocalEvent, type RoomView } from './room';
+import { asksConsent, emptyView, mergeChat, offersCaptions, raisedHands, reduce, seatFor, self, sends, type LocalEvent, type RoomView } from './room';
 
 const person = (id: string, change: Partial<Participant> = {}): Participant => ({
   participant_id: id, user_id: null, name: id.toUpperCase(), avatar_url: null, role: 'participant', joined_at_ms: 0,
@@ -10,13 +10,11 @@ const person = (id: string, change: Partial<Participant> = {}): Participant => (
 const line = (seq: number, from = 'b', text = `line ${seq}`): ChatMessage => ({
   chat_seq: seq, message_id: `m${seq}`, participant_id: from, user_id: null, name: from, text, sent_at_ms: seq,
 });
-const captions: CaptionsState = {
-  on: false, available: false, reason: 'ai_disabled', language: 'auto', languages: [], transcript: false, since_ms: null, by_name: null,
-};
 const joined = (
   chat: ChatMessage[] = [],
   people = [person('a', { role: 'host' }), person('b')],
   recording: RecordingState | null = null,
+  captions: CaptionsState = captioned({ on: false, since_ms: null, by_name: null }),
 ): AnyServerMessage => ({
   type: 'joined', session_id: 's', resume_token: 'r', resume_within_s: 30, heartbeat_s: 5, participant_id: 'a',
   room: { meeting_id: 'm', code: 'c', title: 'Plan', started_at_ms: 5, locked: false, max_participants: 10, participants: people, recording, captions },
@@ -26,6 +24,12 @@ const recording = (change: Partial<RecordingState> = {}): RecordingState => ({
   state: 'on', recording_id: 'r1', since_ms: 1_000, by_name: 'B', reason: null, consent_required: false, ...change,
 });
 const told = (change: Partial<RecordingState> = {}): AnyServerMessage => ({ type: 'recording', ...recording(change) });
+const captioned = (change: Partial<CaptionsState> = {}): CaptionsState => ({
+  on: true, available: true, reason: null, language: 'auto', languages: ['auto', 'en', 'zh'], transcript: true,
+  since_ms: 1_000, by_name: 'B', ...change,
+});
+const switched = (change: Partial<CaptionsState> = {}): AnyServerMessage => ({ type: 'captions', ...captioned(change) });
+const off: Partial<CaptionsState> = { on: false, since_ms: null, by_name: null };
 const run = (...events: (AnyServerMessage | LocalEvent)[]): RoomView => events.reduce(reduce, emptyView);
 
 describe('people', () => {
@@ -147,6 +151,45 @@ describe('recording', () => {
     expect(asksConsent(agreed)).toBe(false);
     expect(asksConsent(reduce(agreed, told({ consent_required: true, state: 'paused' })))).toBe(false);
     expect(asksConsent(reduce(agreed, told({ consent_required: true, recording_id: 'r2' })))).toBe(true);
+  });
+});
+
+describe('captions', () => {
+  it('are on and off for everybody, and known to who comes later', () => {
+    expect(run(joined()).captions?.on).toBe(false);
+    expect(run(joined(), switched()).captions).toEqual(captioned());
+    expect(run(joined([], [], null, captioned())).captions).toEqual(captioned());
+    expect(run(joined(), switched(), switched(off)).captions?.on).toBe(false);
+  });
+
+  it('are offered to hosts always, to others while they are on or can be', () => {
+    const gone = captioned({ ...off, available: false, reason: 'model_not_installed', languages: [] });
+    const host = run(joined([], [person('a', { role: 'host' })], null, gone));
+    const guest = run(joined([], [person('a')], null, gone));
+    expect([offersCaptions(host), offersCaptions(guest), offersCaptions(emptyView)]).toEqual([true, false, false]);
+    expect(offersCaptions(reduce(guest, switched(off)))).toBe(true);
+    expect(offersCaptions(reduce(guest, switched({ available: false, reason: 'worker_down' })))).toBe(true);
+  });
+
+  it('are told when they go on or off, stand still, go on or leave words out', () => {
+    const quiet = run(joined());
+    const on = run(joined(), switched());
+    const down = reduce(on, switched({ available: false, reason: 'worker_down' }));
+    expect(noticeOf(quiet, switched())).toMatchObject({ key: 'toast.captionsOn', values: { name: 'B' }, tone: 'plain' });
+    expect(noticeOf(on, switched({ language: 'en' }))).toBeNull();
+    expect(noticeOf(on, switched(off))?.key).toBe('toast.captionsOff');
+    expect(noticeOf(quiet, switched({ ...off, available: false, reason: 'worker_down' }))).toBeNull();
+    expect(noticeOf(on, switched({ available: false, reason: 'worker_down' }))).toMatchObject({ key: 'toast.captionsStopped', tone: 'warn' });
+    expect(noticeOf(down, switched())?.key).toBe('toast.captionsBack');
+    const shed = reduce(on, switched({ reason: 'overloaded' }));
+    expect(noticeOf(on, switched({ reason: 'overloaded' }))?.key).toBe('toast.captionsShed');
+    expect([noticeOf(shed, switched({ reason: 'overloaded' })), noticeOf(shed, switched())]).toEqual([null, null]);
+  });
+
+  it('are told to who comes in, once, and not beside a recording', () => {
+    expect(noticeOf(emptyView, joined([], [], null, captioned()))?.key).toBe('toast.captionsAuto');
+    expect(noticeOf(run(joined([], [], null, captioned())), joined([], [], null, captioned()))).toBeNull();
+    expect(noticeOf(emptyView, joined([], [], recording(), captioned()))?.key).toBe('toast.recordingAuto');
   });
 });
 

@@ -7,6 +7,7 @@
 
 import type {
   AnyServerMessage,
+  CaptionsState,
   ChatMessage,
   MediaNeed,
   Participant,
@@ -48,6 +49,8 @@ export interface RoomView {
   readonly scores: Readonly<Record<string, number>>;
   /** Null while nothing is recorded; its state is then `on` or `paused`. */
   readonly recording: RecordingState | null;
+  /** How live captions stand; null before one is in. What is said is in state/captions. */
+  readonly captions: CaptionsState | null;
   /** How far the film of an earlier recording of this meeting is; null while none is made. */
   readonly processing: RecordingProgress | null;
   /** The recording that the user agreed to be in. */
@@ -81,6 +84,7 @@ export const emptyView: RoomView = {
   dominant: null,
   scores: {},
   recording: null,
+  captions: null,
   processing: null,
   consentedTo: null,
 };
@@ -160,6 +164,8 @@ export function reduce(view: RoomView, event: AnyServerMessage | LocalEvent): Ro
       return { ...view, title: event.title, locked: event.locked };
     case 'recording':
       return { ...view, recording: recordingOf(event) };
+    case 'captions':
+      return { ...view, captions: captionsOf(event) };
     case 'recording-progress':
       return { ...view, processing: event };
     case 'recording-processed':
@@ -201,6 +207,7 @@ function roomFields(room: RoomState): Partial<RoomView> {
     maxParticipants: room.max_participants,
     participants: room.participants,
     recording: room.recording ? recordingOf(room.recording) : null,
+    captions: captionsOf(room.captions),
   };
 }
 
@@ -208,6 +215,11 @@ function roomFields(room: RoomState): Partial<RoomView> {
 function recordingOf(told: RecordingState): RecordingState | null {
   const { state, recording_id, since_ms, by_name, reason, consent_required } = told;
   return state === 'off' ? null : { state, recording_id, since_ms, by_name, reason, consent_required };
+}
+
+function captionsOf(told: CaptionsState): CaptionsState {
+  const { on, available, reason, language, languages, transcript, since_ms, by_name } = told;
+  return { on, available, reason, language, languages, transcript, since_ms, by_name };
 }
 
 function withParticipant(list: readonly Participant[], changed: Participant): readonly Participant[] {
@@ -255,6 +267,11 @@ export function seatFor(view: RoomView, participantId: string, source: VideoSour
 /** Hosts and co-hosts may moderate; only hosts change roles and end the meeting. */
 export function mayModerate(participant: Participant | null): boolean {
   return participant?.role === 'host' || participant?.role === 'cohost';
+}
+
+/** True for who can do something with captions: they are on, or this person may switch them on or wants to know why not. */
+export function offersCaptions(view: RoomView): boolean {
+  return view.captions !== null && (view.captions.on || view.captions.available || mayModerate(self(view)));
 }
 
 /** True while the user has not agreed to a recording that asks for it: nothing of theirs is in it. */
