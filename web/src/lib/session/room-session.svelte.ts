@@ -11,14 +11,7 @@ import { toasts } from '../app/toasts.svelte';
 import { t } from '../i18n/index.svelte';
 import { MAX_TILES } from '../layout/grid';
 import type { Devices } from '../media/devices.svelte';
-import type {
-  AnyClientMessage,
-  AnyServerMessage,
-  Joined,
-  Moderation,
-  Reaction,
-  WantedVideo,
-} from '../protocol/messages';
+import type { AnyClientMessage, AnyServerMessage, Joined, Moderation, Reaction, WantedVideo } from '../protocol/messages';
 import { Peer, type Seat } from '../rtc/peer';
 import { AS_THE_BROWSER_LIKES, nextPlayout } from '../rtc/playout';
 import { listOf, summarise, type Sample } from '../rtc/statistics';
