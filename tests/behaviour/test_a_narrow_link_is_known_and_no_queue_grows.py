@@ -4,7 +4,7 @@ changed, pictures and sound go on, and what is sent waits for less than 100 ms.
 The exact promise, 80 to 105 % of the rate, is held against seeded links in
 `appliance/dataplane/tests/congestion.rs`. Here server, browsers and links share two cores with others, and one estimate
 is one moment of a noisy machine: it is looked at for some seconds, of which the median counts, and the bounds are wide:
-some runs still end at 54 to 63 % (tests/load/RESULTS.md), where the small picture leaves nothing to probe with.
+some runs still end at 54 to 63 % (tests/load/RESULTS.md). The estimator of before found a quarter.
 """
 
 from __future__ import annotations
