@@ -13,6 +13,7 @@ from appliance.events.envelope import envelop
 from appliance.store import outbox
 from appliance.store.audit_chain import BEGINNING, seal_of
 from appliance.store.database import Conn, Row
+from appliance.store.filters import Filters
 
 _COLUMNS = "id, at_ms, actor_id, actor_name, action, outcome, target, address, request_id, detail"
 
@@ -87,21 +88,11 @@ async def page(
     conn: Conn, *, action: str | None, actor_id: str | None, after: tuple[int, str] | None, limit: int
 ) -> list[AuditEntry]:
     """At most ``limit`` entries, newest first, after the one with (at_ms, id) ``after``."""
-    conditions: list[str] = []
-    args: list[object] = []
-    for column, value in (("action", action), ("actor_id", actor_id)):
-        if value is not None:
-            args.append(value)
-            conditions.append(f"{column} = ${len(args)}")
-    if after is not None:
-        args.extend(after)
-        time, ident = len(args) - 1, len(args)
-        conditions.append(f"(at_ms < ${time} OR (at_ms = ${time} AND id < ${ident}))")
-    where = " WHERE " + " AND ".join(conditions) if conditions else ""
-    args.append(limit)
-    rows = await conn.fetch(
-        f"SELECT {_COLUMNS} FROM audit{where} ORDER BY at_ms DESC, id DESC LIMIT ${len(args)}", *args
-    )
+    filters = Filters()
+    filters.equal(action=action, actor_id=actor_id)
+    filters.beyond("at_ms", after)
+    sql = f"SELECT {_COLUMNS} FROM audit{filters.where} ORDER BY at_ms DESC, id DESC LIMIT {filters.place(limit)}"
+    rows = await conn.fetch(sql, *filters.args)
     return [_filled(row) for row in rows]
 
 

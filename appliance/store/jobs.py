@@ -11,6 +11,7 @@ import msgspec
 
 from appliance.job_records import CHANNEL, JobState, Order, Priority
 from appliance.store.database import Conn, Row
+from appliance.store.filters import Filters
 
 _ORDER = tuple(Order.__struct_fields__)
 _PLACES = ", ".join(f"${number}" for number in range(1, len(_ORDER) + 1))
@@ -97,21 +98,11 @@ async def page(
     conn: Conn, *, state: JobState | None, type: str | None, after: tuple[int, str] | None, limit: int
 ) -> list[Job]:
     """At most ``limit`` jobs, newest first, after the one with (created_at_ms, id) ``after``."""
-    conditions: list[str] = []
-    args: list[object] = []
-    for column, value in (("state", state), ("type", type)):
-        if value is not None:
-            args.append(value)
-            conditions.append(f"{column} = ${len(args)}")
-    if after is not None:
-        args.extend(after)
-        time, ident = len(args) - 1, len(args)
-        conditions.append(f"(created_at_ms < ${time} OR (created_at_ms = ${time} AND id < ${ident}))")
-    where = " WHERE " + " AND ".join(conditions) if conditions else ""
-    args.append(limit)
-    rows = await conn.fetch(
-        f"SELECT {_COLUMNS} FROM jobs{where} ORDER BY created_at_ms DESC, id DESC LIMIT ${len(args)}", *args
-    )
+    filters = Filters()
+    filters.equal(state=state, type=type)
+    filters.beyond("created_at_ms", after)
+    sql = f"SELECT {_COLUMNS} FROM jobs{filters.where} ORDER BY created_at_ms DESC, id DESC"
+    rows = await conn.fetch(f"{sql} LIMIT {filters.place(limit)}", *filters.args)
     return [_filled(row) for row in rows]
 
 

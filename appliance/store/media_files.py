@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from appliance.store.database import Conn, Row
+from appliance.store.filters import Filters
 
 MediaKind = Literal["image", "audio", "video", "document", "other"]
 
@@ -66,22 +67,11 @@ async def page(
     limit: int,
 ) -> list[MediaFile]:
     """At most ``limit`` files, newest first, after the one with (created_at_ms, id) ``after``."""
-    args: list[object] = []
-    where = ["user_id IS NOT NULL"]
-    for column, value in (("user_id", user_id), ("meeting_id", meeting_id), ("kind", kind)):
-        if value is not None:
-            args.append(value)
-            where.append(f"{column} = ${len(args)}")
-    if after is not None:
-        args += [after[0], after[0], after[1]]
-        n = len(args)
-        where.append(f"(created_at_ms < ${n - 2} OR (created_at_ms = ${n - 1} AND id < ${n}))")
-    args.append(limit)
-    rows = await conn.fetch(
-        f"SELECT {_COLUMNS} FROM media_files WHERE {' AND '.join(where)}"
-        f" ORDER BY created_at_ms DESC, id DESC LIMIT ${len(args)}",
-        *args,
-    )
+    filters = Filters("user_id IS NOT NULL")
+    filters.equal(user_id=user_id, meeting_id=meeting_id, kind=kind)
+    filters.beyond("created_at_ms", after)
+    sql = f"SELECT {_COLUMNS} FROM media_files{filters.where} ORDER BY created_at_ms DESC, id DESC"
+    rows = await conn.fetch(f"{sql} LIMIT {filters.place(limit)}", *filters.args)
     return [_filled(row) for row in rows]
 
 

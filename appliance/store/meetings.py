@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from appliance.store.database import Conn, Row
+from appliance.store.filters import Filters
 
 MeetingStatus = Literal["scheduled", "active", "ended", "cancelled"]
 RecordingAccess = Literal["hosts", "participants"]
@@ -201,30 +202,20 @@ async def page(
     ``user_id``: those that this user created, was invited to or has joined; only created ones with
     ``created_only``. None: everybody's.
     """
-    conditions = ["deleted_at_ms IS NULL"]
-    args: list[object] = []
+    filters = Filters("deleted_at_ms IS NULL")
     if user_id is not None:
-        args.append(user_id)
-        conditions.append(
-            "creator_id = $1"
-            if created_only
-            else "(creator_id = $1 OR id IN (SELECT meeting_id FROM invitations WHERE user_id = $1)"
-            " OR id IN (SELECT meeting_id FROM participants WHERE user_id = $1))"
-        )
-    if status is not None:
-        args.append(status)
-        conditions.append(f"status = ${len(args)}")
-    if after is not None:
-        args.extend(after)
-        time, ident = len(args) - 1, len(args)
-        conditions.append(f"(created_at_ms < ${time} OR (created_at_ms = ${time} AND id < ${ident}))")
-    args.append(limit)
-    rows = await conn.fetch(
-        f"SELECT {_COLUMNS} FROM meetings WHERE {' AND '.join(conditions)}"
-        f" ORDER BY created_at_ms DESC, id DESC LIMIT ${len(args)}",
-        *args,
-    )
+        filters.add("creator_id = {}" if created_only else _THEIRS, user_id)
+    filters.equal(status=status)
+    filters.beyond("created_at_ms", after)
+    sql = f"SELECT {_COLUMNS} FROM meetings{filters.where} ORDER BY created_at_ms DESC, id DESC"
+    rows = await conn.fetch(f"{sql} LIMIT {filters.place(limit)}", *filters.args)
     return [_filled(row) for row in rows]
+
+
+_THEIRS = (
+    "(creator_id = {} OR id IN (SELECT meeting_id FROM invitations WHERE user_id = {})"
+    " OR id IN (SELECT meeting_id FROM participants WHERE user_id = {}))"
+)
 
 
 async def count_by_status(conn: Conn) -> dict[str, int]:

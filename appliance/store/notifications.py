@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from appliance.store.database import Conn, Row
+from appliance.store.filters import Filters
 
 Locale = Literal["en", "zh-CN"]
 DeliveryState = Literal["waiting", "sent", "failed", "skipped"]
@@ -71,14 +72,11 @@ async def by_id(conn: Conn, notification_id: str) -> Kept | None:
 
 async def page(conn: Conn, user_id: str, *, after: tuple[int, str] | None, limit: int) -> list[Kept]:
     """At most ``limit`` of a person's messages, newest first, after the one with (created_at_ms, id) ``after``."""
-    args: list[object] = [user_id]
-    where = "user_id = $1"
-    if after is not None:
-        args.extend(after)
-        where += " AND (created_at_ms < $2 OR (created_at_ms = $2 AND id < $3))"
-    args.append(limit)
-    sql = f"SELECT {_KEPT} FROM notifications WHERE {where} ORDER BY created_at_ms DESC, id DESC LIMIT ${len(args)}"
-    return [_kept(row) for row in await conn.fetch(sql, *args)]
+    filters = Filters()
+    filters.add("user_id = {}", user_id)
+    filters.beyond("created_at_ms", after)
+    sql = f"SELECT {_KEPT} FROM notifications{filters.where} ORDER BY created_at_ms DESC, id DESC"
+    return [_kept(row) for row in await conn.fetch(f"{sql} LIMIT {filters.place(limit)}", *filters.args)]
 
 
 async def count_since(conn: Conn, recipient: str, since_ms: int) -> int:

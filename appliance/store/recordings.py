@@ -21,6 +21,7 @@ from appliance.events.catalogue import AnyEvent, RecordingFailed, RecordingStart
 from appliance.events.envelope import envelop
 from appliance.store import outbox
 from appliance.store.database import Conn, Row
+from appliance.store.filters import Filters
 
 RecordingStatus = Literal["recording", "paused", "processing", "ready", "failed", "cancelled"]
 Layout = Literal["speaker", "grid", "screen"]
@@ -203,24 +204,13 @@ async def page(
 
     ``viewer_id``: those that this account may see (`may_see` in SQL). None: everybody's.
     """
-    conditions = ["deleted_at_ms IS NULL"]
-    args: list[object] = []
+    filters = Filters("deleted_at_ms IS NULL")
     if viewer_id is not None:
-        args.append(viewer_id)
-        conditions.append(f"id IN ({_VISIBLE.format(only='')})")
-    if meeting_id is not None:
-        args.append(meeting_id)
-        conditions.append(f"meeting_id = ${len(args)}")
-    if after is not None:
-        args.extend(after)
-        time, ident = len(args) - 1, len(args)
-        conditions.append(f"(started_at_ms < ${time} OR (started_at_ms = ${time} AND id < ${ident}))")
-    args.append(limit)
-    rows = await conn.fetch(
-        f"SELECT {COLUMNS} FROM recordings WHERE {' AND '.join(conditions)}"
-        f" ORDER BY started_at_ms DESC, id DESC LIMIT ${len(args)}",
-        *args,
-    )
+        filters.add(f"id IN ({_VISIBLE.format(only='')})", viewer_id)
+    filters.equal(meeting_id=meeting_id)
+    filters.beyond("started_at_ms", after)
+    sql = f"SELECT {COLUMNS} FROM recordings{filters.where} ORDER BY started_at_ms DESC, id DESC"
+    rows = await conn.fetch(f"{sql} LIMIT {filters.place(limit)}", *filters.args)
     return [filled(row) for row in rows]
 
 

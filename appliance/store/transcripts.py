@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from appliance.store.database import Conn, Row
+from appliance.store.filters import Filters
 from appliance.store.users import fold
 
 _COLUMNS = "id, meeting_id, participant_id, name, start_ms, end_ms, text, language"
@@ -78,22 +79,14 @@ async def page(
 
     ``present_id``: only what was said while this account was there. None: everything.
     """
-    conditions = ["s.meeting_id = $1"]
-    args: list[object] = [meeting_id]
+    filters = Filters()
+    filters.add("s.meeting_id = {}", meeting_id)
     if present_id is not None:
-        args.append(present_id)
-        conditions.append(_PRESENT.format(user=f"${len(args)}"))
-    if after is not None:
-        args.extend(after)
-        time, ident = len(args) - 1, len(args)
-        conditions.append(f"(s.start_ms > ${time} OR (s.start_ms = ${time} AND s.id > ${ident}))")
-    args.append(limit)
+        filters.add(_PRESENT, present_id)
+    filters.beyond("s.start_ms", after, ident="s.id", order=">")
     columns = ", ".join(f"s.{name}" for name in _COLUMNS.split(", "))
-    rows = await conn.fetch(
-        f"SELECT {columns} FROM transcript_segments s WHERE {' AND '.join(conditions)}"
-        f" ORDER BY s.start_ms, s.id LIMIT ${len(args)}",
-        *args,
-    )
+    sql = f"SELECT {columns} FROM transcript_segments s{filters.where} ORDER BY s.start_ms, s.id"
+    rows = await conn.fetch(f"{sql} LIMIT {filters.place(limit)}", *filters.args)
     return [_filled(row) for row in rows]
 
 
@@ -104,43 +97,37 @@ async def search(
 
     ``viewer_id``: those that this account may see. None: everybody's.
     """
-    pattern = "%" + fold(text).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    conditions = ["t.deleted_at_ms IS NULL", "s.search_key LIKE $1 ESCAPE '\\'"]
-    args: list[object] = [pattern]
+    filters = Filters("t.deleted_at_ms IS NULL")
+    filters.contains("s.search_key", fold(text))
     if viewer_id is not None:
-        args.append(viewer_id)
-        conditions.append(_VISIBLE)
-    if after is not None:
-        args.extend(after)
-        time, ident = len(args) - 1, len(args)
-        conditions.append(f"(s.start_ms < ${time} OR (s.start_ms = ${time} AND s.id < ${ident}))")
-    args.append(limit)
+        filters.add(_VISIBLE, viewer_id)
+    filters.beyond("s.start_ms", after, ident="s.id")
     columns = ", ".join(f"s.{name}" for name in _COLUMNS.split(", "))
     rows = await conn.fetch(
         f"SELECT {columns}, t.code, t.title FROM transcript_segments s JOIN meetings t ON t.id = s.meeting_id"
-        f" WHERE {' AND '.join(conditions)} ORDER BY s.start_ms DESC, s.id DESC LIMIT ${len(args)}",
-        *args,
+        f"{filters.where} ORDER BY s.start_ms DESC, s.id DESC LIMIT {filters.place(limit)}",
+        *filters.args,
     )
     return [FoundSegment(**{name: row[name] for name in FoundSegment.__struct_fields__}) for row in rows]
 
 
 # Somebody's connection was in the room while it was said.
 _PRESENT = (
-    "EXISTS (SELECT 1 FROM participants p WHERE p.meeting_id = s.meeting_id AND p.user_id = {user}"
+    "EXISTS (SELECT 1 FROM participants p WHERE p.meeting_id = s.meeting_id AND p.user_id = {}"
     " AND p.joined_at_ms <= s.end_ms AND (p.left_at_ms IS NULL OR p.left_at_ms >= s.start_ms))"
 )
 # As recordings (`store.recordings`): whoever planned the meeting; hosts and cohosts; with `participants` what was said
 # while they were there; whoever was removed from the meeting nothing. Meetings first, by the account's indexes.
 _VISIBLE = f"""(
     s.meeting_id IN (
-        SELECT id FROM meetings WHERE creator_id = $2
+        SELECT id FROM meetings WHERE creator_id = {{}}
         UNION SELECT meeting_id FROM members
-            WHERE subject = $2 AND role IN ('host', 'cohost') AND kicked_at_ms IS NULL)
+            WHERE subject = {{}} AND role IN ('host', 'cohost') AND kicked_at_ms IS NULL)
     OR (s.meeting_id IN (
         SELECT p.meeting_id FROM participants p JOIN meetings m ON m.id = p.meeting_id
-            WHERE p.user_id = $2 AND m.recording_access = 'participants' AND p.meeting_id NOT IN (
-                SELECT meeting_id FROM members WHERE subject = $2 AND kicked_at_ms IS NOT NULL))
-        AND {_PRESENT.format(user='$2')}))"""
+            WHERE p.user_id = {{}} AND m.recording_access = 'participants' AND p.meeting_id NOT IN (
+                SELECT meeting_id FROM members WHERE subject = {{}} AND kicked_at_ms IS NOT NULL))
+        AND {_PRESENT}))"""
 
 
 def _filled(row: Row) -> Segment:

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from appliance.store.database import Conn, Row
+from appliance.store.filters import Filters
 
 UserRole = Literal["user", "admin"]
 UserStatus = Literal["active", "banned"]
@@ -167,25 +168,13 @@ async def page(
 
     ``search`` is found anywhere in user name, address or nickname, whatever its case.
     """
-    conditions: list[str] = []
-    args: list[object] = []
+    filters = Filters()
     if search:
-        pattern = "%" + fold(search).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        args.append(pattern)
-        conditions.append("search_key LIKE $1 ESCAPE '\\'")
-    for column, value in (("role", role), ("status", status)):
-        if value is not None:
-            args.append(value)
-            conditions.append(f"{column} = ${len(args)}")
-    if after is not None:
-        args.extend(after)
-        time, ident = len(args) - 1, len(args)
-        conditions.append(f"(created_at_ms < ${time} OR (created_at_ms = ${time} AND id < ${ident}))")
-    where = " WHERE " + " AND ".join(conditions) if conditions else ""
-    args.append(limit)
-    rows = await conn.fetch(
-        f"SELECT {_COLUMNS} FROM users{where} ORDER BY created_at_ms DESC, id DESC LIMIT ${len(args)}", *args
-    )
+        filters.contains("search_key", fold(search))
+    filters.equal(role=role, status=status)
+    filters.beyond("created_at_ms", after)
+    sql = f"SELECT {_COLUMNS} FROM users{filters.where} ORDER BY created_at_ms DESC, id DESC"
+    rows = await conn.fetch(f"{sql} LIMIT {filters.place(limit)}", *filters.args)
     return [_filled(row) for row in rows]
 
 
