@@ -18,6 +18,7 @@ from tests.support.bot import Bot, open_bot
 from tests.support.http_client import HttpClient
 from tests.support.peer import Peer, loopback_candidates
 from tests.support.server import Server, running_server
+from tests.support.waiting import wait_for
 
 # A film of two seconds takes five on two free cores.
 WITHIN_S = 120.0
@@ -71,17 +72,15 @@ def test_a_cohost_without_an_account_records_and_everybody_follows(tmp_path: Pat
         meeting = host.post("/meetings", {"title": "followed"})
         with following(host) as page:
             trio.run(_meet, server, host, meeting)
+            # changes of a quarter of a second come together
+            wait_for(lambda: "ready" in page.statuses, within_s=20)
             assert page.statuses == ["recording", "processing", "ready"]
             shares = [data["progress"]["share"] for _, data in page.heard if data["progress"] is not None]
             assert shares and shares == sorted(shares)
             (recording,) = host.get("/recordings")["items"]
             host.call("DELETE", f"/recordings/{recording['id']}")
-            until = threading.Event()
-            for _ in range(200):
-                if page.heard[-1] == ("removed", {"id": recording["id"]}):
-                    break
-                until.wait(0.05)
-            assert page.heard[-1] == ("removed", {"id": recording["id"]})
+            gone = ("removed", {"id": recording["id"]})
+            wait_for(lambda: page.heard[-1] == gone, within_s=20)
         # and the open stream does not hold up the stop: `running_server` asserts that it comes in time
 
 
