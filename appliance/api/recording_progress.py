@@ -89,6 +89,8 @@ async def _look(conn: Conn, user: User, names: list[str]) -> list[RecordingView 
     for name in names:
         recording = await recordings.by_id(conn, name)
         if recording is None:
+            # Its files went too before anybody looked. Whose it was is not known any more; the id says nothing.
+            found.append(RecordingRemoved(name))
             continue
         held = await judge(conn, recording, user, known)
         if held.rights.see:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from appliance.api import recording_progress
-from appliance.store import recording_runs
+from appliance.store import recording_runs, recordings
 from appliance.store.recordings import Progress
 from tests.support import recording_rows as rec
 from tests.support.api_server import Account, ApiServer, serving, settings_for
@@ -61,7 +61,7 @@ def following(account: Account) -> Iterator[Followed]:
 
 def watching(server: ApiServer, count: int) -> None:
     """Wait until so many follow."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while server.services.recording_changes.watching() != count:
         assert time.monotonic() < deadline, server.services.recording_changes.statistics()
         time.sleep(0.01)
@@ -93,6 +93,17 @@ def test_a_recording_is_followed_from_its_start_to_its_end(api: ApiServer) -> No
         theirs = eve.post("/recordings", {"meeting_id": other}).data["id"]
         assert strange.event()[1]["id"] == theirs
     watching(api, 0)
+
+
+def test_one_whose_row_went_before_anybody_looked_is_removed_too(api: ApiServer) -> None:
+    ann = api.user("pro_quick")
+    recording = ann.post("/recordings", {"meeting_id": rec.running_meeting(ann)}).data["id"]
+    ann.post(f"/recordings/{recording}/stop")
+    ann.delete(f"/recordings/{recording}")
+    assert in_server(api, recordings.purge, recording)
+    with following(ann) as stream:
+        rec.run_in(api, _tell, api, recording)
+        assert stream.event() == ("removed", {"id": recording})
 
 
 async def _tell(api: ApiServer, recording: str) -> None:
