@@ -7,7 +7,7 @@ export const enRecording = {
   'recording.pausedSince': 'The recording is paused. It began at {time}.',
   'recording.menu': 'Recording',
   'recording.start': 'Start recording',
-  'recording.live': 'Make the video meanwhile',
+  'recording.live': 'Prepare the video while recording',
   'recording.pause': 'Pause recording',
   'recording.resume': 'Resume recording',
   'recording.stop': 'Stop recording',
