@@ -109,6 +109,10 @@ class TryAgainError(Exception):
         self.after_s = after_s
 
 
+class GiveUpError(Exception):
+    """The subscriber refused the event for good: it is kept as given up, for an administrator to see."""
+
+
 async def _at_once() -> None:
     """Of a subscriber that is always there."""
 
@@ -122,7 +126,7 @@ class Subscriber:
     types: frozenset[str] | Callable[[], frozenset[str]]
     """A function, where they may change while the relay runs."""
     handle: Callable[[Envelope], Awaitable[object]]
-    """Raises whatever it likes, and with meaning NotTriedError and TryAgainError."""
+    """Raises whatever it likes, and with meaning NotTriedError, TryAgainError and GiveUpError."""
     deadline_s: float = 30.0
     """For one event; longer is a failure."""
     wait_ready: Callable[[], Awaitable[None]] = _at_once
@@ -291,7 +295,7 @@ class Relay:
         counts.failures += 1
         text = f"{type(error).__name__}: {error}".replace("\x00", "")[:_ERROR_CHARACTERS]
         counts.last_error = text.encode(errors="replace").decode()  # what any database can store
-        wait_s = pause_s(attempts_before + 1, self.uniform)
+        wait_s = None if isinstance(error, GiveUpError) else pause_s(attempts_before + 1, self.uniform)
         if wait_s is not None and isinstance(error, TryAgainError) and error.after_s is not None:
             wait_s = max(wait_s, min(error.after_s, _LONGEST_ASKED_S))
         due_ms = None if wait_s is None else self.now_ms() + round(wait_s * 1000)

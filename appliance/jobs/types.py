@@ -20,7 +20,7 @@ P = TypeVar("P", bound=msgspec.Struct)
 # soon for a mail, ten minutes for a film.
 HANDICAP_S: dict[Priority, int] = {"critical": 0, "high": 10, "normal": 60, "low": 600}
 HANDICAP_MAX_MS = max(HANDICAP_S.values()) * 1000
-# SPEC.md §4: at most 3 retries.
+# SPEC.md §4: at most 3 retries. Messages to people have more (`reactions.notices`): mail servers are away for hours.
 ATTEMPTS = 4
 # The pause after the first failure, and what each further one multiplies it by: 5 s, 20 s, 80 s outlast a restart of
 # a mail server; and at most an hour for types with more attempts.

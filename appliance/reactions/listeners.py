@@ -1,22 +1,18 @@
 """Listeners of the plugins as subscribers of the outbox.
 
-Owns the translation: what a listener answers into told, tried again, or not tried at all. Refuses to know how events
-are kept and how a plugin runs.
+Owns the translation: what a listener answers into told, tried again, given up, or not tried at all. Refuses to know
+how events are kept and how a plugin runs.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
-import structlog
-
-from appliance.bus.relay import NotTriedError, Subscriber, TryAgainError
+from appliance.bus.relay import GiveUpError, NotTriedError, Subscriber, TryAgainError
 from appliance.events.envelope import Envelope
 from appliance.hooks.contract import TryLater, Undeliverable
 from appliance.hooks.dispatch import NotCalledError
 from appliance.hooks.running import Plugins
-
-_log = structlog.get_logger(__name__)
 
 # Lasting: what is owed is kept under it over restarts.
 PREFIX = "plugin."
@@ -45,5 +41,5 @@ async def _hear(plugins: Plugins, name: str, envelope: Envelope) -> None:
         raise NotTriedError(error.reason) from None
     except TryLater as error:
         raise TryAgainError(error.reason, error.after_s) from None
-    except Undeliverable as error:  # the listener's last word on this event: told
-        _log.info("event_refused", plugin=name, event_id=envelope.id, reason=error.reason)
+    except Undeliverable as error:
+        raise GiveUpError(error.reason) from None

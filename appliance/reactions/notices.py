@@ -315,7 +315,8 @@ class Notices:
 
 
 def make_notices(settings: Settings, notifiers: Callable[[], Sequence[str]], now_ms: Callable[[], int]) -> Notices:
-    """The rules by a server's settings. ``notifiers``: names of those that run."""
+    """The rules by a server's settings. ``notifiers``: names of those that are enabled, those that are off among
+    them: what is for them waits."""
     return Notices(
         settings=settings.notifications,
         public_url=settings.http.public_url.rstrip("/"),

@@ -64,6 +64,8 @@ async def open_telling(
 
         added = await stack.enter_async_context(database.listen(outbox.ADDED))
         spread = await stack.enter_async_context(database.listen(outbox.SPREAD))
+        if database.dialect == "sqlite":  # this server alone holds the data folder: whoever claimed is gone
+            await database.run(outbox.release_all, now_ms())
         relay = Relay(
             outbox=StoredOutbox(database, now_ms),
             subscribers=subscribers,

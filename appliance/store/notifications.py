@@ -80,8 +80,11 @@ async def page(conn: Conn, user_id: str, *, after: tuple[int, str] | None, limit
 
 
 async def count_since(conn: Conn, recipient: str, since_ms: int) -> int:
-    """Messages to one person since then."""
-    sql = "SELECT COUNT(*) FROM notifications WHERE recipient = $1 AND created_at_ms >= $2"
+    """Messages that were sent to one person since then, or wait for it; of one's own account are not counted."""
+    sql = (
+        "SELECT COUNT(*) FROM notifications n WHERE recipient = $1 AND created_at_ms >= $2 AND kind NOT LIKE 'user.%'"
+        " AND EXISTS (SELECT 1 FROM notification_deliveries d WHERE d.notification_id = n.id AND d.state <> 'skipped')"
+    )
     return int(await conn.fetchval(sql, recipient, since_ms))
 
 

@@ -200,6 +200,16 @@ async def claim(conn: Conn, subscriber: str, now_ms: int, until_ms: int, limit: 
     return found
 
 
+async def release_all(conn: Conn, now_ms: int) -> None:
+    """Give back what a server that was killed had claimed: for a start of the only one that this database has.
+
+    What has failed before keeps its pause.
+    """
+    await conn.execute(
+        "UPDATE deliveries SET due_at_ms = $1 WHERE attempts = 0 AND due_at_ms > $1 AND given_up_at_ms IS NULL", now_ms
+    )
+
+
 async def react(
     conn: Conn, subscriber: str, fn: Callable[[Conn, Envelope], Awaitable[object]], now_ms: int, limit: int
 ) -> int:

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from appliance.bus.live import LiveBus
-from appliance.bus.relay import NotTriedError, OutboxAwayError, Reaction, Relay, Subscriber, TryAgainError
+from appliance.bus.relay import GiveUpError, NotTriedError, OutboxAwayError, Reaction, Relay, Subscriber, TryAgainError
 from appliance.events.catalogue import MeetingStarted, MeetingUserJoined
 from appliance.events.envelope import Envelope, envelop
 from appliance.reactions.outbox import StoredOutbox
@@ -147,6 +147,21 @@ async def test_a_failing_subscriber_holds_up_one_meeting_of_its_own(engine: str 
         counts = running.relay.statistics()["subscribers"]["failing"]
         assert (counts["told"], counts["failures"], counts["given_up"]) == (3, 2, 0)
         assert counts["last_error"] == "OSError: the mail server is away"
+
+
+async def test_what_is_refused_for_good_is_given_up_at_once_and_seen(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    async def handle(envelope: Envelope) -> None:
+        if envelope.id == "evt_1":
+            raise GiveUpError("that address is gone")
+        told.append(envelope.id)
+
+    async with relaying(tmp_path, Subscriber(name="strict", types=TYPES, handle=handle)) as running:
+        await running.add(joined(1), joined(2))
+        await running.until(lambda: told == ["evt_2"])
+        (kept,) = await running._database.read(outbox.given_up, subscriber=None, after=None, limit=9)
+        assert (kept.event_id, kept.attempts, kept.error) == ("evt_1", 1, "GiveUpError: that address is gone")
 
 
 async def test_a_hanging_subscriber_is_cut_off_at_its_deadline(engine: str | Path) -> None:

@@ -127,19 +127,20 @@ async def test_a_plugin_that_hangs_keeps_nobody_and_delays_no_other() -> None:
         await trio.sleep_forever()
 
     plugins_ = notifier("slow", hang), notifier("quick", _does())
-    async with running(*plugins_, call_deadline_s=0.1, max_failures=2) as plugins:
+    async with running(*plugins_, call_deadline_s=1, max_failures=2) as plugins:
+        over = []
 
         async def slow() -> None:
-            with pytest.raises(TryLater, match=r"not done within 0\.1 s"):
+            with pytest.raises(TryLater, match=r"not done within 1 s"):
                 await plugins.notify("slow", message())
+            over.append(1)
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(slow)
             nursery.start_soon(slow)
             await trio.sleep(0.01)
-            began = trio.current_time()
             await plugins.notify("quick", message())
-            assert trio.current_time() - began < 0.08
+            assert over == []
         assert plugins.status("slow").state == "disabled"
         assert plugins.status("quick").state == "enabled"
 
@@ -272,14 +273,14 @@ async def test_what_stands_still_when_it_is_looked_at_stands_there_alone() -> No
 
         @property  # type: ignore[misc]
         def __class__(self) -> type:
-            time.sleep(1)
+            time.sleep(5)
             return int
 
     began = trio.current_time()
     odd = found("odd", lambda: plugin(opening(Slow())))
-    async with running(odd, GOOD, start_deadline_s=0.1) as plugins:
-        assert trio.current_time() - began < 0.9
-        assert plugins.status("odd").reason == "still looking at its hooks after 0.1 s"
+    async with running(odd, GOOD, start_deadline_s=1) as plugins:
+        assert trio.current_time() - began < 4.9
+        assert plugins.status("odd").reason == "still looking at its hooks after 1 s"
         await plugins.notify("good", message())
 
 

@@ -59,14 +59,14 @@ async def test_a_bad_plugin_is_told_and_the_others_run(bad: Found, reason: str) 
 @pytest.mark.slow
 async def test_a_slow_import_is_left_behind() -> None:
     def load() -> object:
-        time.sleep(2)
+        time.sleep(6)
         return plugin(opening(Notifier(notify=_nothing)))
 
     began = trio.current_time()
-    async with running(found("slow", load), GOOD, start_deadline_s=0.2) as plugins:
-        assert trio.current_time() - began < 1
+    async with running(found("slow", load), GOOD, start_deadline_s=1) as plugins:
+        assert trio.current_time() - began < 5.9
         status = plugins.status("slow")
-        assert (status.state, status.reason) == ("failed", "still importing after 0.2 s")
+        assert (status.state, status.reason) == ("failed", "still importing after 1 s")
         await plugins.notify("good", message())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from appliance.bus.relay import NotTriedError, TryAgainError
+from appliance.bus.relay import GiveUpError, NotTriedError, TryAgainError
 from appliance.events.envelope import Envelope
 from appliance.hooks.contract import EventListener, TryLater, Undeliverable
 from appliance.hooks.discovery import Found
@@ -36,7 +36,8 @@ async def test_they_subscribe_under_lasting_names_and_answer_in_the_relays_words
         assert (subscriber.name, subscriber.types()) == ("plugin.ears", frozenset({"meeting.ended"}))
         assert subscriber.deadline_s > 31  # later than the call's own, or the relay would cut it off
         await subscriber.handle(ended())
-        await subscriber.handle(ended())  # for good is told, too
+        with pytest.raises(GiveUpError, match="never again"):
+            await subscriber.handle(ended())
         with pytest.raises(TryAgainError, match="busy") as caught:
             await subscriber.handle(ended())
         assert caught.value.after_s == 7

@@ -275,6 +275,24 @@ async def test_what_is_not_wanted_and_what_is_too_much_is_skipped_and_said(tmp_p
         assert len(await orders(database, "notify.send")) == 3
 
 
+async def test_what_was_skipped_counts_for_nothing(tmp_path: Path) -> None:
+    """Whoever floods somebody with invitations hides an hour's, and no more than that."""
+    invited = MeetingInvited(meeting_id="mtg_one", invitation_id="inv_0", by_user_id="usr_ann", user_id="usr_bob")
+    signed_in = UserLoggedIn(user_id="usr_bob", session_id="ses", address="192.0.2.1", user_agent="x", new_address=True)
+    async with world(tmp_path) as database:
+        for minute in range(0, 130, 10):
+            rules = dataclasses.replace(notices(per_hour=1), now_ms=lambda m=minute: NOW_MS + m * 60_000)  # type: ignore[misc]
+            await react(database, signed_in, rules, event_id=f"evt_own_{minute}")
+            await react(database, invited, rules, event_id=f"evt_{minute}")
+        page = await database.read(notifications.page, "usr_bob", after=None, limit=99)
+        sent = []
+        for kept in reversed(page):
+            fares = await database.read(notifications.deliveries, kept.id)
+            if kept.kind == "meeting.invited" and fares[0].state == "waiting":
+                sent.append(kept.cause)
+        assert sent == ["evt_0", "evt_70"]
+
+
 @pytest.mark.parametrize("status", ["banned", "gone"])
 async def test_nobody_is_told_after_they_left(tmp_path: Path, status: str) -> None:
     async def leave(conn: Conn) -> None:

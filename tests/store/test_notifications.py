@@ -53,8 +53,29 @@ async def test_the_history_is_paged_newest_first(engine: str | Path) -> None:
         rest = await database.read(notifications.page, "usr_ann", after=(2000, "n2"), limit=2)
         assert [one.id for one in rest] == ["n1"]
         assert await database.read(notifications.page, "usr_bob", after=None, limit=2) == []
-        assert await database.read(notifications.count_since, "usr_ann", 2000) == 2
         assert await database.run(notifications.forget, 2000) == 1
+
+
+async def test_what_was_sent_is_counted(engine: str | Path) -> None:
+    """Neither what nobody was sent nor what is told of one's own account."""
+    async with open_test_database(engine) as database:
+        await database.run(_ann)
+        for ident, at_ms, kind, states in (
+            ("n1", 1000, "meeting.invited", ["sent"]),
+            ("n2", 2000, "meeting.invited", ["skipped", "waiting"]),
+            ("n3", 2000, "meeting.invited", ["failed"]),
+            ("n4", 2000, "meeting.invited", ["skipped"]),
+            ("n5", 2000, "user.signed_in", ["sent"]),
+            ("n6", 2000, "meeting.invited", []),
+        ):
+            await database.run(notifications.insert, kept(ident, at_ms, kind=kind))
+            for notifier, state in zip(("email", "webhook"), states, strict=False):
+                delivery = Delivery(
+                    notification_id=ident, notifier=notifier, state=state, attempts=0, reason=None, changed_at_ms=at_ms
+                )
+                await database.run(notifications.set_delivery, delivery)
+        assert await database.read(notifications.count_since, "usr_ann", 2000) == 2
+        assert await database.read(notifications.count_since, "usr_bob", 2000) == 0
 
 
 async def test_a_delivery_is_what_was_last_noted(engine: str | Path) -> None:

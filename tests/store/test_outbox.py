@@ -262,3 +262,13 @@ async def test_a_meeting_that_many_change_at_once_keeps_its_order(engine: str | 
 
 async def _numbers(conn: Conn) -> Any:
     return await conn.fetch("SELECT n FROM events ORDER BY n")
+
+
+async def test_a_start_gives_back_what_a_killed_server_had_claimed(engine: str | Path) -> None:
+    async with open_test_database(engine) as database:
+        await database.run(outbox.add, event(1), event(2, "mtg_b"), event(3, "mtg_c"))
+        await spread(database, mail={JOINED})
+        assert await claim(database, "mail", limit=2) == ["evt_1", "evt_2"]
+        await settle(database, "mail", [], [Failure(event_id="evt_2", error="no", due_at_ms=9000)])
+        await database.run(outbox.release_all, 2001)
+        assert await claim(database, "mail", now_ms=2001) == ["evt_1", "evt_3"]  # the second keeps its pause

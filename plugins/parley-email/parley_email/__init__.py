@@ -57,6 +57,13 @@ class EmailConfig(PluginConfig, frozen=True):
             raise ValueError('security: must not be "none" with a password: it would be sent readable')
 
 
+def _trust(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        raise ValueError(f"ca_file: {ca_file}: {error}") from error
+
+
 @asynccontextmanager
 async def open_email(config: EmailConfig, context: Context) -> AsyncIterator[Notifier]:
     """From start to stop; each mail is a connection of its own, so there is nothing to keep and to lose."""
@@ -66,7 +73,7 @@ async def open_email(config: EmailConfig, context: Context) -> AsyncIterator[Not
         host=config.host,
         port=config.port,
         security=config.security,
-        tls=None if config.security == "none" else ssl.create_default_context(cafile=config.ca_file),
+        tls=None if config.security == "none" else _trust(config.ca_file),
         username=config.username,
         password=config.password,
         deadline_s=config.deadline_s,

@@ -93,7 +93,7 @@ class Webhook:
         self._allowed = tuple(ipaddress.ip_network(network) for network in config.allow_networks)
         secrets = [("secret", config.secret), ("previous_secret", config.previous_secret)]
         self._keys = tuple(read_secret(key, secret) for key, secret in secrets if secret is not None)
-        self._tls = ssl.create_default_context(cafile=config.ca_file) if self._target.tls else None
+        self._tls = _trust(config.ca_file) if self._target.tls else None
 
     async def on_event(self, envelope: Envelope) -> None:
         """Post the envelope as `appliance.events.envelope` documents it."""
@@ -122,13 +122,20 @@ class Webhook:
         try:
             with anyio.fail_after(self._deadline_s):
                 answer = await post(self._target, headers, body, tls=self._tls, allowed=self._allowed)
-        except ForbiddenAddressError as error:
-            raise Undeliverable(str(error)) from None
+        except ForbiddenAddressError as error:  # a name or the settings may lead elsewhere tomorrow
+            raise TryLater(str(error)) from None
         except TimeoutError:
             raise TryLater(f"{self._target.host} did not answer within {self._deadline_s:g} s") from None
         except (OSError, BadAnswerError) as error:
             raise TryLater(f"{self._target.host}: {error}") from error
         _judge(self._target, answer)
+
+
+def _trust(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        raise ValueError(f"ca_file: {ca_file}: {error}") from error
 
 
 def _judge(target: Target, answer: Answer) -> None:

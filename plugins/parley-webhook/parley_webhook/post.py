@@ -103,11 +103,11 @@ async def post(
     resolve: Resolve = resolve,
 ) -> Answer:
     """Send and read the answer's head. ForbiddenAddressError, OSError or BadAnswerError when there is none."""
-    addresses = (await resolve(target.host, target.port))[:_ADDRESSES_MAX]
+    addresses = await resolve(target.host, target.port)
     if not addresses:
         raise OSError(f"{target.host} has no address")
     check(target.host, addresses, allowed)
-    stream = await _connect(target, addresses, tls)
+    stream = await _connect(target, addresses[:_ADDRESSES_MAX], tls)
     try:
         return await _exchange(stream, target, headers, body)
     finally:
