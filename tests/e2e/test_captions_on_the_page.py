@@ -15,7 +15,6 @@ from appliance.inference.task import LoadedModel
 from tests.e2e.person import Person, new_meeting
 from tests.support import ai_models
 from tests.support.http_client import PASSWORD
-from tests.support.netns import call_in_main_network
 from tests.support.server import Server, running_server
 
 MODEL = "moonshine-tiny-en"
@@ -29,7 +28,7 @@ LINES = """(id) => [...document.querySelectorAll(`[data-testid='transcript-line'
 @pytest.fixture(scope="module")
 def speech_model() -> LoadedModel:
     """Fetched while there is a network."""
-    found: LoadedModel = call_in_main_network(ai_models.model, MODEL)
+    found: LoadedModel = ai_models.model(MODEL)
     return found
 
 

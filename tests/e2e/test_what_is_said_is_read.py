@@ -25,7 +25,6 @@ from appliance.ai.sound import RATE_HZ, Samples
 from tests.e2e.person import Person, new_meeting
 from tests.support import ai_models
 from tests.support.browser import wait_until
-from tests.support.netns import call_in_main_network
 from tests.support.server import Server, running_server
 
 SCRIPT = (Path(ai_models.__file__).parent / "speech_page.js").read_text()
@@ -41,8 +40,8 @@ PAD_MS = 150
 @pytest.fixture(scope="module")
 def reading() -> Samples:
     """Fetched, and the weights with it, while there is a network."""
-    call_in_main_network(ai_models.model, MODEL)
-    return call_in_main_network(ai_models.recording, "two_cities")
+    ai_models.model(MODEL)
+    return ai_models.recording("two_cities")
 
 
 @pytest.fixture

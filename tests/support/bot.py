@@ -19,7 +19,6 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_st
 from appliance.asyncio_thread import AsyncioThread
 from appliance.signaling import messages
 from tests.support.http_client import HttpClient
-from tests.support.netns import call_in_main_network
 from tests.support.peer import Peer
 
 _decoder = msgspec.json.Decoder(messages.AnyServerMessage)
@@ -155,9 +154,7 @@ async def open_bot(
     """
     peer = peer or Peer()
     body: dict[str, Any] = {"name": name} | ({"passcode": passcode} if passcode is not None else {})
-    joined = await trio.to_thread.run_sync(
-        call_in_main_network, HttpClient(url).post, f"/meetings/{meeting}/join", body
-    )
+    joined = await trio.to_thread.run_sync(HttpClient(url).post, f"/meetings/{meeting}/join", body)
     address = urlsplit(url)
     assert address.hostname is not None
     # trio-websocket leaves its stream open when the server closes first, so the stream is ours.

@@ -9,15 +9,16 @@ import ctypes
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+
+import outcome
+import trio
 
 CLONE_NEWNET = 0x40000000  # <linux/sched.h>
-
-P = ParamSpec("P")
-T = TypeVar("T")
+# Far above what waking some dozens of threads takes.
+THREADS_WITHIN_S = 30.0
 
 NETWORK = Path("/proc/thread-self/ns/net")
 _STARTED_IN = NETWORK.stat().st_ino
@@ -33,7 +34,7 @@ def _checked(result: int, what: str) -> None:
 
 @contextmanager
 def network_namespace() -> Iterator[None]:
-    """Move this thread, and every process and thread that it starts meanwhile, into a fresh namespace.
+    """Move this thread, trio's idle worker threads and all that is started meanwhile into a fresh namespace.
 
     Raises PermissionError with what to do when the caller may not make one.
     """
@@ -51,9 +52,11 @@ def network_namespace() -> Iterator[None]:
             _ip("link", "set", "lo", "up")
             # Firefox gathers no candidate without a default route whose source it can use.
             _ip("route", "add", "default", "dev", "lo", "src", "127.0.0.1")
+            _gather_threads()
             yield
         finally:
             _checked(_libc.setns(home, CLONE_NEWNET), "setns")
+            _gather_threads()
     finally:
         os.close(home)
 
@@ -94,17 +97,34 @@ class Namespace:
             os.close(home)
 
 
-def call_in_main_network(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call in the network that the main thread is in, for worker threads: trio keeps them for the next test, and one
-    that was started inside a namespace stays there."""
-    main = Path(f"/proc/{os.getpid()}/ns/net")
-    if NETWORK.stat().st_ino != main.stat().st_ino:
-        target = os.open(main, os.O_RDONLY | os.O_CLOEXEC)
-        try:
+def _gather_threads() -> None:
+    """Bring the worker threads that trio keeps for the next use into this thread's network: where one was started, it
+    stays, and the next test that got it would be in another network than its servers."""
+    target = os.open(NETWORK, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        # Trio starts no thread while one idles: as many at once as there can be reach each of them.
+        count = threading.active_count()
+        together = threading.Barrier(count + 1, timeout=THREADS_WITHIN_S)
+
+        def move() -> None:
             _checked(_libc.setns(target, CLONE_NEWNET), "setns")
-        finally:
-            os.close(target)
-    return function(*args, **kwargs)
+            together.wait()
+
+        failures: list[BaseException] = []
+
+        def note(result: outcome.Outcome[None]) -> None:
+            if isinstance(result, outcome.Error):
+                failures.append(result.error)
+                together.abort()
+
+        for _ in range(count):
+            trio.lowlevel.start_thread_soon(move, note)
+        try:
+            together.wait()
+        except threading.BrokenBarrierError:
+            raise RuntimeError(f"worker threads stayed in another network: {failures}") from None
+    finally:
+        os.close(target)
 
 
 def inside_namespace() -> bool:
