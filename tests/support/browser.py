@@ -51,6 +51,7 @@ class ChromiumPage:
         self.playwright: PlaywrightPage = context.new_page()
         self.playwright.set_default_timeout(ACT_WITHIN_MS)
         self.playwright.on("console", self._on_console)
+        self.playwright.on("crash", lambda _: self._errors.append("the page crashed"))
         self.playwright.on("pageerror", lambda error: self._errors.append(f"uncaught: {error}"))
 
     def _on_console(self, message: ConsoleMessage) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Playwright, sync_playwright
 
 from tests.e2e.person import Person, new_meeting
@@ -139,6 +140,14 @@ class Sender(Person):
         except AssertionError:
             raise AssertionError(f"{self.name} sends no picture: {self.page.evaluate(CAMERA)}") from None
 
+    def whereabouts(self) -> str:
+        """Of this browser, for the message of a test that misses it."""
+        try:
+            phase = self.page.evaluate("() => globalThis.__parley?.phase().name ?? document.body.innerText")
+        except PlaywrightError as error:
+            phase = str(error)
+        return f"{self.name}: {phase}; console: {self.page.console_errors()}"
+
     def comes_back(self) -> None:
         """Leave and join again: a browser finds out at once what a new connection carries, and slowly what an old one
         carries again."""
@@ -181,7 +190,11 @@ class Call:
         watcher = Watcher(f"Watcher {number}", page, self._url(SERVER_SIX) if six else url, link)
         for way in (watcher.link.down, watcher.link.up):
             way(delay_ms=0, rate_bps=None, queue_ms=300, loss=0)
-        watcher.joins_to_watch(self.code)
+        try:
+            watcher.joins_to_watch(self.code)
+        except BaseException:
+            page.close()  # nobody who is half there stays
+            raise
         return watcher
 
     def link(self, number: int) -> ImpairedLink:
