@@ -97,20 +97,26 @@ def add_chores(
 ) -> None:
     """Bind the server's own jobs and say when they recur. ``subscribers``: names of those who are owed events."""
 
-    async def forget_sessions(_context: JobContext, _payload: NoPayload) -> int:
-        return await database.run(sessions.delete_expired, now_ms())
-
-    async def forget_jobs(_context: JobContext, _payload: NoPayload) -> int:
-        return await database.run(jobs.delete_finished, now_ms() - settings.jobs.keep_done_days * _DAY_MS)
-
-    async def forget_events(_context: JobContext, _payload: NoPayload) -> int:
-        before_ms, forgotten = now_ms() - settings.bus.keep_days * _DAY_MS, 0
-        while count := await database.run(outbox.forget, subscribers, before_ms):
+    async def in_slices(
+        forget: Callable[Concatenate[Conn, P], Awaitable[int]], *args: P.args, **named: P.kwargs
+    ) -> int:
+        # a transaction each: on SQLite everybody's writes wait for one
+        forgotten = 0
+        while count := await database.run(forget, *args, **named):
             forgotten += count
         return forgotten
 
+    async def forget_sessions(_context: JobContext, _payload: NoPayload) -> int:
+        return await in_slices(sessions.delete_expired, now_ms())
+
+    async def forget_jobs(_context: JobContext, _payload: NoPayload) -> int:
+        return await in_slices(jobs.delete_finished, now_ms() - settings.jobs.keep_done_days * _DAY_MS)
+
+    async def forget_events(_context: JobContext, _payload: NoPayload) -> int:
+        return await in_slices(outbox.forget, subscribers, now_ms() - settings.bus.keep_days * _DAY_MS)
+
     async def forget_notifications(_context: JobContext, _payload: NoPayload) -> int:
-        return await database.run(notifications.forget, now_ms() - settings.notifications.keep_days * _DAY_MS)
+        return await in_slices(notifications.forget, now_ms() - settings.notifications.keep_days * _DAY_MS)
 
     registry.task(FORGET_SESSIONS, forget_sessions)
     registry.task(FORGET_EVENTS, forget_events)

@@ -151,10 +151,14 @@ async def drop(conn: Conn, job_id: str) -> bool:
     return await conn.execute("DELETE FROM jobs WHERE id = $1 AND state IN ('dead', 'cancelled')", job_id) == 1
 
 
-async def delete_finished(conn: Conn, before_ms: int) -> int:
-    """Forget jobs that were done or cancelled before. Dead letters stay until somebody drops them."""
-    sql = "DELETE FROM jobs WHERE finished_at_ms < $1 AND state IN ('done', 'cancelled')"
-    return await conn.execute(sql, before_ms)
+async def delete_finished(conn: Conn, before_ms: int, limit: int = 500) -> int:
+    """Forget at most ``limit`` jobs that were done or cancelled before; how many. Dead letters stay until somebody
+    drops them."""
+    sql = (
+        "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE finished_at_ms < $1 AND state IN ('done', 'cancelled')"
+        " LIMIT $2)"
+    )
+    return await conn.execute(sql, before_ms, limit)
 
 
 async def count(conn: Conn) -> dict[JobState, int]:

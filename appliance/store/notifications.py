@@ -137,9 +137,10 @@ async def set_refusals(conn: Conn, user_id: str, wanted_not: set[tuple[str, str]
         )
 
 
-async def forget(conn: Conn, before_ms: int) -> int:
-    """Forget messages older than that; how many."""
-    return await conn.execute("DELETE FROM notifications WHERE created_at_ms < $1", before_ms)
+async def forget(conn: Conn, before_ms: int, limit: int = 500) -> int:
+    """Forget at most ``limit`` messages older than that; how many."""
+    sql = "DELETE FROM notifications WHERE id IN (SELECT id FROM notifications WHERE created_at_ms < $1 LIMIT $2)"
+    return await conn.execute(sql, before_ms, limit)
 
 
 def _kept(row: Row) -> Kept:

@@ -101,9 +101,11 @@ async def addresses(conn: Conn, user_id: str) -> list[str]:
     return [row["address"] for row in rows]
 
 
-async def delete_expired(conn: Conn, before_ms: int) -> int:
-    """Forget sessions that expired before; a revoked one is kept until then, so that reuse is still told apart."""
-    return await conn.execute("DELETE FROM sessions WHERE expires_at_ms < $1", before_ms)
+async def delete_expired(conn: Conn, before_ms: int, limit: int = 500) -> int:
+    """Forget at most ``limit`` sessions that expired before; how many. A revoked one is kept until then, so that reuse
+    is still told apart."""
+    sql = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at_ms < $1 LIMIT $2)"
+    return await conn.execute(sql, before_ms, limit)
 
 
 async def count_users(conn: Conn, now_ms: int) -> int:

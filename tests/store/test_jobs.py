@@ -137,7 +137,8 @@ async def test_what_is_done_is_forgotten_and_dead_letters_stay(engine: str | Pat
         await database.run(jobs.enqueue, waiting)
         assert await database.read(jobs.count) == {"waiting": 1, "running": 0, "dead": 1}
         assert await database.run(jobs.delete_finished, 2000) == 0  # finished at 2000, not before
-        assert await database.run(jobs.delete_finished, 2001) == 2
+        assert await database.run(jobs.delete_finished, 2001, 1) == 1
+        assert await database.run(jobs.delete_finished, 2001) == 1
         left = await database.read(jobs.page, state=None, type=None, after=None, limit=9)
         assert {job.id for job in left} == {orders["dead"].id, waiting.id}
 

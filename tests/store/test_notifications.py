@@ -54,6 +54,8 @@ async def test_the_history_is_paged_newest_first(engine: str | Path) -> None:
         assert [one.id for one in rest] == ["n1"]
         assert await database.read(notifications.page, "usr_bob", after=None, limit=2) == []
         assert await database.run(notifications.forget, 2000) == 1
+        assert await database.run(notifications.forget, 9000, 1) == 1
+        assert await database.run(notifications.forget, 9000) == 1
 
 
 async def test_what_was_sent_is_counted(engine: str | Path) -> None:
