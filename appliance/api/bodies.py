@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, UnsetType
 from appliance.api.pages import DEFAULT_LIMIT, PageLimit
 from appliance.job_records import JobState
 from appliance.signaling.messages import Role, Source, VideoSource
-from appliance.store.meetings import MeetingStatus, RecordingAccess
+from appliance.store.meetings import MeetingStatus, RecordingAccess, RecordingDownload
 from appliance.store.notifications import Locale
 from appliance.store.recordings import Layout
 from appliance.store.users import UserRole, UserStatus
@@ -97,6 +97,9 @@ class CreateMeetingBody(Body, frozen=True, kw_only=True):
     auto_record: bool = False
     recording_consent: bool = False
     recording_access: RecordingAccess = "hosts"
+    """Who may watch its recordings, besides whoever started one."""
+    recording_download: RecordingDownload = "everyone"
+    """Who of these may download them: everyone, or only hosts, cohosts and whoever started one."""
 
 
 class UpdateMeetingBody(Body, frozen=True, kw_only=True):
@@ -115,6 +118,8 @@ class UpdateMeetingBody(Body, frozen=True, kw_only=True):
     recording_consent: bool | UnsetType = UNSET
     """From the next recording on."""
     recording_access: RecordingAccess | UnsetType = UNSET
+    recording_download: RecordingDownload | UnsetType = UNSET
+    """Of all its recordings; links that exist stay as they were made."""
 
 
 class JoinBody(Body, frozen=True, kw_only=True):
@@ -151,6 +156,8 @@ class ProcessBody(Body, frozen=True, kw_only=True):
 class ShareBody(Body, frozen=True, kw_only=True):
     expires_in_s: Annotated[int, Meta(ge=60, le=31_536_000)]
     """A minute to a year."""
+    download: bool | None = None
+    """Whether visitors may download the film; null: where the meeting's ``recording_download`` is ``everyone``."""
 
 
 class RefusalBody(Body, frozen=True, kw_only=True):

@@ -56,6 +56,7 @@ async def create(call: Call, body: CreateMeetingBody) -> MeetingView:
         auto_record=body.auto_record,
         recording_consent=body.recording_consent,
         recording_access=body.recording_access,
+        recording_download=body.recording_download,
     )
     codes = [new_meeting_code() for _ in range(CODE_TRIES)]
     event = MeetingCreated(
@@ -142,7 +143,7 @@ async def update(call: Call, meeting_id: str, body: UpdateMeetingBody) -> Meetin
     if body.passcode is not UNSET:
         hashed = None if body.passcode is None else await call.services.passwords.hash(body.passcode)
         changes["passcode_hash"] = hashed
-    for name in ("locked", "auto_record", "recording_consent", "recording_access"):
+    for name in ("locked", "auto_record", "recording_consent", "recording_access", "recording_download"):
         if (value := getattr(body, name)) is not UNSET:
             changes[name] = value
     entry = call.audit_entry("meeting.update", target=found.meeting.id, detail=" ".join(sorted(changes)))
