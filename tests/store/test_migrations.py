@@ -10,7 +10,7 @@ import trio
 from appliance.errors import ConfigError
 from appliance.store import meetings, recording_shares
 from appliance.store.database import Conn, DatabaseError
-from appliance.store.migrations import Migration, load_migrations, migrate, split_statements
+from appliance.store.migrations import Migration, applied, load_migrations, migrate, split_statements
 from tests.support.databases import open_test_database
 
 FIRST = Migration(1, "first", ("CREATE TABLE a (id TEXT PRIMARY KEY)",))
@@ -75,9 +75,9 @@ async def test_two_servers_that_start_at_once(target: str | Path) -> None:
 
 async def test_the_products_schema_is_applied(target: str | Path) -> None:
     async with open_test_database(target) as database:
-        applied = await database.read(_applied)
-    assert applied == [(migration.number, migration.name) for migration in load_migrations()]
-    assert applied[0] == (1, "accounts_and_meetings")
+        there = await database.read(_applied)
+    assert there == [(migration.number, migration.name) for migration in load_migrations()]
+    assert there[0] == (1, "accounts_and_meetings")
 
 
 async def _old_link(conn: Conn) -> None:
@@ -122,3 +122,17 @@ def test_scripts_are_split_where_statements_end() -> None:
     ]
     with pytest.raises(RuntimeError, match="without its semicolon: 'SELECT 1'"):
         split_statements("SELECT 1\n")
+
+
+async def test_the_number_is_read_without_a_change(target: str | Path) -> None:
+    async def later(conn: Conn) -> None:
+        await conn.execute("INSERT INTO schema_migrations (number, name, applied_at_ms) VALUES (999, 'later', 1)")
+
+    async with open_test_database(target, schema=False) as database:
+        assert await applied(database) == 0
+        assert await applied(database) == 0  # no table was made
+        await migrate(database, load_migrations()[:2])
+        assert await applied(database) == 2
+        await database.run(later)
+        with pytest.raises(ConfigError, match="number 999, made by a newer parley"):
+            await applied(database)
