@@ -27,6 +27,8 @@ __all__ = ["calendar", "create", "delete", "end", "invite", "join", "leave", "li
 
 # Codes drawn at once: 45 random bits each, so that even with a million meetings two in a row are free.
 CODE_TRIES = 8
+# What a host may still say of a meeting that has ended: of what it left behind.
+_AFTER_THE_END = {"recording_access", "recording_download"}
 
 
 async def create(call: Call, body: CreateMeetingBody) -> MeetingView:
@@ -123,9 +125,11 @@ async def show(call: Call, meeting_id: str) -> MeetingView | MeetingPreview:
 
 
 async def update(call: Call, meeting_id: str, body: UpdateMeetingBody) -> MeetingView:
-    """Change a meeting (host); fields left out stay."""
+    """Change a meeting (host); fields left out stay. Of one that has ended, who may see its recordings."""
     found = await find_for(call, meeting_id, "edit")
-    if found.meeting.status in ("ended", "cancelled"):
+    given = {name for name in body.__struct_fields__ if getattr(body, name) is not UNSET}
+    over = found.meeting.status in ("ended", "cancelled")
+    if over and not (found.meeting.status == "ended" and given and given <= _AFTER_THE_END):
         raise UserError(410, "meeting_ended", "the meeting is over")
     changes: dict[str, object] = {}
     if body.title is not UNSET:

@@ -161,6 +161,13 @@ def test_ending_a_running_one_closes_the_room(api: ApiServer) -> None:
         answer = hans.call(method, path + tail, body)
         assert (answer.status, answer.code) == (410, "meeting_ended")
     assert hans.post(f"{path}/invite", {"emails": ["a@b.org"]}).code == "meeting_ended"
+    for body in ({}, {"recording_download": "hosts", "title": "x"}, {"auto_record": True}):
+        assert hans.put(path, body).code == "meeting_ended", body
+    # of what it left behind its host still decides
+    for body in ({"recording_access": "participants"}, {"recording_download": "hosts"}):
+        assert body.items() <= hans.put(path, body).data["settings"].items()
+    assert hans.get(path).data["settings"]["recording_access"] == "participants"
+    assert api.user("hans_guest").put(path, {"recording_download": "everyone"}).code == "forbidden"
     assert hans.delete(path).status == 200
 
 

@@ -19,6 +19,19 @@ OFFERS = """() => ['recording-download', 'recording-tracks', 'track-download', '
 CONTROLS = "() => document.querySelector(`[data-testid='recording-video']`).getAttribute('controlslist')"
 
 
+def choose(person: Person, test_id: str, value: str) -> None:
+    """Another entry of a select."""
+    person.page.evaluate(
+        """([id, value]) => { const box = document.querySelector(`[data-testid='${id}']`); box.value = value;
+            box.dispatchEvent(new Event('change', {bubbles: true})); }""",
+        [test_id, value],
+    )
+
+
+def gone(person: Person, test_id: str) -> None:
+    person.page.wait_for(f"() => document.querySelector(`[data-testid='{test_id}']`) === null")
+
+
 def test_a_participant_watches_and_a_host_downloads(server: Server, people: Callable[..., Person]) -> None:
     host = server.client().register("ana", "Ana")
     bea_client = server.client().register("bea", "Bea")
@@ -30,14 +43,10 @@ def test_a_participant_watches_and_a_host_downloads(server: Server, people: Call
     ana.page.goto(server.url + "/home")
     ana.page.click("meeting-menu")
     ana.page.click("meeting-edit")
-    for select, value in (("schedule-access", "participants"), ("schedule-download", "hosts")):
-        ana.page.evaluate(
-            """([id, value]) => { const box = document.querySelector(`[data-testid='${id}']`); box.value = value;
-                box.dispatchEvent(new Event('change', {bubbles: true})); }""",
-            [select, value],
-        )
+    choose(ana, "recording-access", "participants")
+    choose(ana, "recording-download-rule", "hosts")
     ana.page.click("schedule-save")
-    ana.page.wait_for("() => document.querySelector(`[data-testid='schedule-dialog']`) === null")
+    gone(ana, "schedule-dialog")
     settings = host.get(f"/meetings/{meeting['id']}")["settings"]
     assert (settings["recording_access"], settings["recording_download"]) == ("participants", "hosts")
 
@@ -76,3 +85,15 @@ def test_a_participant_watches_and_a_host_downloads(server: Server, people: Call
         guest.page.wait_for(PLAYS)
         assert guest.page.evaluate(OFFERS) == (["recording-download"] if ticked else ["recording-watch-only"])
         assert guest.page.evaluate(CONTROLS) == (None if ticked else "nodownload")
+
+    # when the meeting is over, its host still says who may
+    host.post(f"/meetings/{meeting['id']}/end")
+    ana.page.goto(server.url + "/home")
+    ana.page.click("meeting-menu")
+    ana.page.click("meeting-recording-rules")
+    choose(ana, "recording-download-rule", "everyone")
+    ana.page.click("recording-rules-save")
+    gone(ana, "recording-rules-dialog")
+    bea.page.goto(server.url + path)
+    bea.page.wait_for(PLAYS)
+    assert "recording-download" in bea.page.evaluate(OFFERS)

@@ -46,10 +46,11 @@ export const zhCNRecording: Record<keyof typeof enRecording, string> = {
   'form.recording': '录制',
   'form.autoRecord': '自动录制',
   'form.recordingConsent': '录制前征求每个人同意',
-  'form.recordingAccess': '谁可以观看录制',
+  'form.recordingAccess': '谁可以观看',
   'form.accessHosts': '主持人',
   'form.accessParticipants': '所有参会的人',
-  'form.recordingDownload': '谁可以下载录制',
+  'form.recordingRules': '谁可以看录制',
+  'form.recordingDownload': '谁可以下载',
   'form.downloadEveryone': '所有可以观看的人',
   'form.downloadHosts': '主持人',
 
