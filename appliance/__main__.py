@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import structlog
 import trio
 
@@ -60,6 +61,13 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("serve", parents=[config], help="serve until SIGTERM or Ctrl-C")
     commands.add_parser("check-config", parents=[config], help="read the settings and name what is wrong")
+    doctor = commands.add_parser(
+        "doctor",
+        parents=[config],
+        help="look at everything that a server needs and say what must be mended",
+        description="Beside a running server or before the first start; leaves nothing behind. Exit code 1: see WRONG.",
+    )
+    doctor.add_argument("--json", action="store_true", help="for programs")
     commands.add_parser("version", help="print the version")
     user = commands.add_parser("user", help="accounts, beside a running server or without one")
     actions = user.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -146,6 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = {
         "serve": _serve,
         "check-config": _check_config,
+        "doctor": _doctor,
         "ai": _ai,
         "audit": _audit,
         "models": _models,
@@ -199,6 +208,23 @@ def _check_config(arguments: argparse.Namespace) -> int:
     _, path = _settings(arguments)
     print(f"settings are good ({path or 'defaults and environment'})")
     return EXIT_OK
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from appliance import doctor
+
+    try:
+        settings, path = _settings(arguments)
+    except ConfigError as error:
+        found = doctor.unreadable(error, program_version())
+    else:
+        source = str(path or "defaults and environment")
+        found = trio.run(partial(doctor.examine, settings, source=source, version=program_version()))
+    if arguments.json:
+        print(msgspec.json.format(msgspec.json.encode(found)).decode())
+    else:
+        doctor.show(found, print)
+    return EXIT_REFUSED if found.wrong else EXIT_OK
 
 
 def _version(_arguments: argparse.Namespace) -> int:

@@ -73,7 +73,7 @@ from appliance.stopping import DRAIN_S, Stopping
 from appliance.store import users
 from appliance.store.database import Database, open_database
 from appliance.store.recordings import Recording
-from appliance.tls import Certificates, open_certificates
+from appliance.tls import Certificates, open_certificates, plain_http_advice
 
 _log = structlog.get_logger(__name__)
 
@@ -133,8 +133,8 @@ async def _serve(
     with open_data_folder(Path(settings.data.folder)) as folder:
         addresses = interface_addresses()
         certificates = open_certificates(settings, folder.tls, certificate_names(settings, addresses))
-        if certificates is None and not is_loopback(settings.http.host) and not settings.http.trusted_proxies:
-            advice = "set tls, or name the proxy that does it in http.trusted_proxies"
+        advice = plain_http_advice(settings)
+        if advice is not None:
             _log.warning("plain_http_beyond_loopback", effect="browsers give no camera", advice=advice)
         async with (
             _open_parts(settings, folder, version, add_jobs) as (services, live, runner),

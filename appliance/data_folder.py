@@ -86,6 +86,33 @@ def open_data_folder(path: Path) -> Iterator[DataFolder]:
         os.close(descriptor)  # which lets go of the lock
 
 
+def look_at_data_folder(path: Path) -> str | None:
+    """Which process serves from a folder that is there, for people; None: nobody. Changes nothing in it.
+
+    ConfigError when we may not write there, or what lies in it is no good. The lock is tried for an instant: a server
+    that starts in it is told so, and starts when it is asked again.
+    """
+    if not path.is_dir():
+        raise ConfigError(f"data.folder = '{path}': is not a folder")
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise ConfigError(f"data.folder = '{path}': is not ours to write: it belongs to user {path.stat().st_uid}")
+    _stored_secret(path)
+    _stored_node(path)
+    try:
+        descriptor = os.open(path / _LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigError(f"{path / _LOCK}: cannot be read: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def make_data_folder(path: Path) -> None:
     """Make the folder for its owner only; one that exists keeps its mode. ConfigError when that fails."""
     try:
@@ -105,14 +132,23 @@ def _lock(descriptor: int, path: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             raise ConfigError(f"data.folder = '{path}': cannot be locked: {error.strerror}") from error
-        holder = os.pread(descriptor, _LOCK_TEXT_MAX, 0).decode("utf-8", "replace").strip()
-        raise ConfigError(f"data.folder = '{path}': in use by {holder or 'another process'}") from None
+        raise ConfigError(f"data.folder = '{path}': in use by {_holder(descriptor)}") from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
 
 
+def _holder(descriptor: int) -> str:
+    """What `_lock` wrote of itself."""
+    return os.pread(descriptor, _LOCK_TEXT_MAX, 0).decode("utf-8", "replace").strip() or "another process"
+
+
 def _read_secret(path: Path) -> bytes:
     """The secret; drawn if there is none. Only ever called under the lock."""
+    stored = _stored_secret(path)
+    return _draw_secret(path) if stored is None else stored
+
+
+def _stored_secret(path: Path) -> bytes | None:
     file = path / _SECRET
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -120,7 +156,7 @@ def _read_secret(path: Path) -> bytes:
             mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
             secret = opened.read(1024)
     except FileNotFoundError:
-        return _draw_secret(path)
+        return None
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -139,15 +175,21 @@ def _draw_secret(path: Path) -> bytes:
 
 def _read_node(path: Path) -> str:
     """The name; drawn if there is none. Only ever called under the lock."""
+    node = _stored_node(path)
+    if node is None:
+        node = new_id("node")
+        write_private(path / _NODE, f"{node}\n".encode())
+    return node
+
+
+def _stored_node(path: Path) -> str | None:
     file = path / _NODE
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as opened:
             node = opened.read(1024).decode("ascii", "replace").strip()
     except FileNotFoundError:
-        node = new_id("node")
-        write_private(file, f"{node}\n".encode())
-        return node
+        return None
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
     if not _NODE_NAME.fullmatch(node):

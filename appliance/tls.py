@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from appliance.data_folder import write_private
 from appliance.errors import ConfigError
-from appliance.settings import Settings, has_certificate, serves_tls
+from appliance.settings import Settings, has_certificate, is_loopback, serves_tls
 
 _log = structlog.get_logger(__name__)
 
@@ -106,17 +106,36 @@ def open_certificates(settings: Settings, own_folder: Path, addresses: Sequence[
     """
     if not serves_tls(settings):
         return None
-    tls = settings.tls
-    if tls.certificate_file:
-        return Certificates(Path(tls.certificate_file), Path(tls.key_file), names=None)
-    if has_certificate(tls):
-        return Certificates(Path(tls.folder) / _CHAIN, Path(tls.folder) / _KEY, names=None)
+    chain, key = certificate_files(settings, own_folder)
+    if has_certificate(settings.tls):
+        return Certificates(chain, key, names=None)
     try:
         own_folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{own_folder}: {error.strerror}") from error
-    names = [*tls.names, *addresses, "localhost", "127.0.0.1", "::1"]
-    return Certificates(own_folder / _CHAIN, own_folder / _KEY, names=list(dict.fromkeys(names)))
+    names = [*settings.tls.names, *addresses, "localhost", "127.0.0.1", "::1"]
+    return Certificates(chain, key, names=list(dict.fromkeys(names)))
+
+
+def certificate_files(settings: Settings, own_folder: Path) -> tuple[Path, Path]:
+    """Where the certificate and its key are, or will be: the administrator's, or what we sign in ``own_folder``."""
+    tls = settings.tls
+    if tls.certificate_file:
+        return Path(tls.certificate_file), Path(tls.key_file)
+    folder = Path(tls.folder) if tls.folder else own_folder
+    return folder / _CHAIN, folder / _KEY
+
+
+def expiry(chain: Path) -> datetime.datetime:
+    """When a certificate ends that `make_context` has taken."""
+    return x509.load_pem_x509_certificate(chain.read_bytes()).not_valid_after_utc
+
+
+def plain_http_advice(settings: Settings) -> str | None:
+    """What to do about plain HTTP that browsers give no camera on; None where it is HTTPS, or meant."""
+    if serves_tls(settings) or is_loopback(settings.http.host) or settings.http.trusted_proxies:
+        return None
+    return "set tls, or name the proxy that does it in http.trusted_proxies"
 
 
 def make_context(chain: Path, key: Path) -> ssl.SSLContext:

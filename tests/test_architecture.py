@@ -24,6 +24,7 @@ LAYERS: list[set[str]] = [
     {"api"},
     {"app"},
     {"console", "model_bench", "model_console", "plugin_console"},
+    {"doctor"},
     {"__main__"},
 ]
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
@@ -36,6 +37,7 @@ DOES_IO: dict[str, str] = {
     "asyncio_thread": "the bridge between trio and asyncio",
     "console": "a terminal",
     "data_folder": "files, the lock of the folder, the secret",
+    "doctor": "opens everything for a look",
     "ids": "randomness",
     "model_bench": "a clock, files for measurements",
     "model_console": "a terminal; models are loaded for a try",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.data_folder import open_data_folder, write_private
+from appliance.data_folder import look_at_data_folder, open_data_folder, write_private
 from appliance.errors import ConfigError
 
 HOLDER = """
@@ -118,3 +118,20 @@ def test_a_private_file_is_replaced_whole(tmp_path: Path) -> None:
     assert [found.name for found in tmp_path.iterdir()] == ["x"]
     with pytest.raises(ConfigError, match="cannot be written"):
         write_private(tmp_path / "none" / "x", b"")
+
+
+def test_a_look_says_who_holds_it_and_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    with pytest.raises(ConfigError, match="is not a folder"):
+        look_at_data_folder(path)
+    path.mkdir()
+    assert look_at_data_folder(path) is None
+    assert list(path.iterdir()) == []
+    with open_data_folder(path):
+        assert look_at_data_folder(path) == f"process {os.getpid()} on {os.uname().nodename}"
+    assert look_at_data_folder(path) is None
+    with open_data_folder(path):  # the look let go of the lock
+        pass
+    (path / "node.id").write_text("somebody\n")
+    with pytest.raises(ConfigError, match="holds no node's name"):
+        look_at_data_folder(path)

@@ -45,7 +45,7 @@ def test_help_names_every_command_and_the_environment(capsys: pytest.CaptureFixt
         main(["--help"])
     assert caught.value.code == 0
     shown = capsys.readouterr().out
-    for word in ("serve", "check-config", "user", "jobs", "version", "PARLEY_<SECTION>__<KEY>", "exit codes"):
+    for word in ("serve", "check-config", "doctor", "user", "jobs", "version", "PARLEY_<SECTION>__<KEY>", "exit codes"):
         assert word in shown
 
 

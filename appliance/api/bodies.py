@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, UnsetType
 from appliance.api.pages import DEFAULT_LIMIT, PageLimit
 from appliance.job_records import JobState
 from appliance.signaling.messages import Role, Source, VideoSource
-from appliance.store.meetings import MeetingStatus, RecordingAccess
+from appliance.store.meetings import MeetingStatus, RecordingAccess, RecordingDownload
 from appliance.store.notifications import Locale
 from appliance.store.recordings import Layout
 from appliance.store.users import UserRole, UserStatus
@@ -87,6 +87,10 @@ class BanBody(Body, frozen=True, kw_only=True):
 
 
 class CreateMeetingBody(Body, frozen=True, kw_only=True):
+    """``recording_access``: who may watch its recordings, besides whoever started one. ``recording_download``: who of
+    these may download them: everyone, or only hosts, cohosts and whoever started one; no copy protection, since what a
+    browser plays can be kept."""
+
     title: Text | None = None
     description: Annotated[str, Meta(max_length=8000)] = ""
     start_time: Time | None = None
@@ -97,10 +101,12 @@ class CreateMeetingBody(Body, frozen=True, kw_only=True):
     auto_record: bool = False
     recording_consent: bool = False
     recording_access: RecordingAccess = "hosts"
+    recording_download: RecordingDownload = "everyone"
 
 
 class UpdateMeetingBody(Body, frozen=True, kw_only=True):
-    """Only the fields that are given change; null clears a time or the passcode."""
+    """Only the fields that are given change; null clears a time or the passcode. When the meeting has ended,
+    ``recording_access`` and ``recording_download`` still change, alone; links that exist stay as they were made."""
 
     title: Text | UnsetType = UNSET
     description: Annotated[str, Meta(max_length=8000)] | UnsetType = UNSET
@@ -115,6 +121,7 @@ class UpdateMeetingBody(Body, frozen=True, kw_only=True):
     recording_consent: bool | UnsetType = UNSET
     """From the next recording on."""
     recording_access: RecordingAccess | UnsetType = UNSET
+    recording_download: RecordingDownload | UnsetType = UNSET
 
 
 class JoinBody(Body, frozen=True, kw_only=True):
@@ -149,8 +156,11 @@ class ProcessBody(Body, frozen=True, kw_only=True):
 
 
 class ShareBody(Body, frozen=True, kw_only=True):
+    """``expires_in_s``: a minute to a year. ``download``: whether visitors may download the film; null: where the
+    meeting's ``recording_download`` is ``everyone``."""
+
     expires_in_s: Annotated[int, Meta(ge=60, le=31_536_000)]
-    """A minute to a year."""
+    download: bool | None = None
 
 
 class RefusalBody(Body, frozen=True, kw_only=True):

@@ -27,6 +27,8 @@ __all__ = ["calendar", "create", "delete", "end", "invite", "join", "leave", "li
 
 # Codes drawn at once: 45 random bits each, so that even with a million meetings two in a row are free.
 CODE_TRIES = 8
+# What a host may still say of a meeting that has ended: of what it left behind.
+_AFTER_THE_END = {"recording_access", "recording_download"}
 
 
 async def create(call: Call, body: CreateMeetingBody) -> MeetingView:
@@ -56,6 +58,7 @@ async def create(call: Call, body: CreateMeetingBody) -> MeetingView:
         auto_record=body.auto_record,
         recording_consent=body.recording_consent,
         recording_access=body.recording_access,
+        recording_download=body.recording_download,
     )
     codes = [new_meeting_code() for _ in range(CODE_TRIES)]
     event = MeetingCreated(
@@ -122,9 +125,11 @@ async def show(call: Call, meeting_id: str) -> MeetingView | MeetingPreview:
 
 
 async def update(call: Call, meeting_id: str, body: UpdateMeetingBody) -> MeetingView:
-    """Change a meeting (host); fields left out stay."""
+    """Change a meeting (host); fields left out stay. Of one that has ended, who may see its recordings."""
     found = await find_for(call, meeting_id, "edit")
-    if found.meeting.status in ("ended", "cancelled"):
+    given = {name for name in body.__struct_fields__ if getattr(body, name) is not UNSET}
+    over = found.meeting.status in ("ended", "cancelled")
+    if over and not (found.meeting.status == "ended" and given and given <= _AFTER_THE_END):
         raise UserError(410, "meeting_ended", "the meeting is over")
     changes: dict[str, object] = {}
     if body.title is not UNSET:
@@ -142,7 +147,7 @@ async def update(call: Call, meeting_id: str, body: UpdateMeetingBody) -> Meetin
     if body.passcode is not UNSET:
         hashed = None if body.passcode is None else await call.services.passwords.hash(body.passcode)
         changes["passcode_hash"] = hashed
-    for name in ("locked", "auto_record", "recording_consent", "recording_access"):
+    for name in ("locked", "auto_record", "recording_consent", "recording_access", "recording_download"):
         if (value := getattr(body, name)) is not UNSET:
             changes[name] = value
     entry = call.audit_entry("meeting.update", target=found.meeting.id, detail=" ".join(sorted(changes)))

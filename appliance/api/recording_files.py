@@ -1,6 +1,7 @@
-"""The files of a recording: the film, each track, the picture and the captions, for who may see it.
+"""The files of a recording: the film, each track, the picture and the captions, for who may see or download it.
 
-Owns which object an URL means and what it is called when it is saved; `ranges` has the answers.
+Owns which object an URL means, what it is called when it is saved, and which answers are downloads: everything that is
+to be saved, single tracks always, since no player of ours plays them. `ranges` has the answers.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from appliance.api.bodies import DownloadQuery
 from appliance.api.call import Blob, Call, Stream
 from appliance.api.file_names import disposition
 from appliance.api.ranges import ranged
-from appliance.api.recording_access import find
+from appliance.api.recording_access import check, find
 from appliance.api.subtitles import srt_of
 from appliance.api.times import to_text
 from appliance.errors import UserError
@@ -19,13 +20,14 @@ from appliance.store.recordings import Recording
 
 
 async def video(call: Call, recording_id: str, query: DownloadQuery) -> Stream:
-    """The film. Ranges are answered."""
-    return await video_of(call, await _seen(call, recording_id), download=query.download)
+    """The film: to be watched, or with ``download`` to be saved by who may download. Ranges are answered."""
+    recording = await _found(call, recording_id, download=query.download)
+    return await video_of(call, recording, download=query.download)
 
 
 async def track(call: Call, recording_id: str, track_id: str, query: DownloadQuery) -> Stream:
-    """One track as it was sent, not encoded again. Ranges are answered."""
-    recording = await _seen(call, recording_id)
+    """One track as it was sent, not encoded again, for who may download. Ranges are answered."""
+    recording = await _found(call, recording_id, download=True)
     for one in recording.tracks if recording.status == "ready" else ():
         if one.id == track_id:
             return await ranged(
@@ -42,17 +44,18 @@ async def track(call: Call, recording_id: str, track_id: str, query: DownloadQue
 
 async def thumbnail(call: Call, recording_id: str) -> Stream:
     """A picture of the film, JPEG."""
-    return await thumbnail_of(call, await _seen(call, recording_id))
+    return await thumbnail_of(call, await _found(call, recording_id))
 
 
 async def captions_vtt(call: Call, recording_id: str, query: DownloadQuery) -> Stream:
-    """What was said, as WebVTT."""
-    return await captions_of(call, await _seen(call, recording_id), download=query.download)
+    """What was said, as WebVTT: for a player, or with ``download`` to be saved by who may download."""
+    recording = await _found(call, recording_id, download=query.download)
+    return await captions_of(call, recording, download=query.download)
 
 
 async def captions_srt(call: Call, recording_id: str) -> Blob:
-    """What was said, as SubRip."""
-    recording = await _seen(call, recording_id)
+    """What was said, as SubRip, for who may download."""
+    recording = await _found(call, recording_id, download=True)
     key = _existing(recording, recording.captions_key, "captions")
     try:
         vtt = await call.services.files.read(key)
@@ -108,8 +111,12 @@ async def captions_of(call: Call, recording: Recording, *, download: bool) -> St
     )
 
 
-async def _seen(call: Call, recording_id: str) -> Recording:
-    return (await call.read(find, recording_id, call.user)).recording
+async def _found(call: Call, recording_id: str, *, download: bool = False) -> Recording:
+    """The recording, if the caller may see or download it."""
+    held = await call.read(find, recording_id, call.user)
+    if download:
+        check(held, "download")
+    return held.recording
 
 
 def _existing(recording: Recording, key: str | None, what: str) -> str:

@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from appliance.api.call import Call, Stream
-from appliance.api.recording_access import Roles, judge
+from appliance.api.recording_access import Standings, judge
 from appliance.api.recording_shapes import RecordingView, recording_view
 from appliance.errors import UserError
 from appliance.store import recordings
@@ -85,7 +85,7 @@ def _event(one: RecordingView | RecordingRemoved) -> bytes:
 
 async def _look(conn: Conn, user: User, names: list[str]) -> list[RecordingView | RecordingRemoved]:
     found: list[RecordingView | RecordingRemoved] = []
-    known: Roles = {}
+    known: Standings = {}
     for name in names:
         recording = await recordings.by_id(conn, name)
         if recording is None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from appliance.api.recording_access import Held, Rights
+from appliance.api.recording_access import Held
 from appliance.api.shapes import Shape
 from appliance.api.times import to_text, to_text_or_none
+from appliance.store.meetings import RecordingDownload
 from appliance.store.recordings import Layout, Progress, Recording, RecordingStatus
 
 
@@ -41,6 +42,7 @@ class RecordingPermissions(Shape, frozen=True, kw_only=True):
     """What the caller may do. ``process``: also whether it can be done, as the journals are kept."""
 
     download: bool
+    """The film, its tracks and captions, to be saved; watching is for all who see the recording."""
     share: bool
     delete: bool
     process: bool
@@ -72,6 +74,8 @@ class RecordingView(Shape, frozen=True, kw_only=True):
     has_captions: bool
     tracks: list[TrackView]
     chapters: list[ChapterView]
+    recording_download: RecordingDownload | None
+    """Who may download, as the meeting says; null for who came by a link."""
     permissions: RecordingPermissions
 
 
@@ -81,6 +85,8 @@ class ShareLink(Shape, frozen=True, kw_only=True):
     url: str
     token: str
     expires_at: str
+    download: bool
+    """Whether visitors may download the film, too."""
 
 
 def recording_view(held: Held) -> RecordingView:
@@ -88,19 +94,25 @@ def recording_view(held: Held) -> RecordingView:
     recording, rights = held.recording, held.rights
     can_process = recording.status in ("failed", "cancelled") and recording.has_journals
     permissions = RecordingPermissions(
-        download=rights.see, share=rights.manage, delete=rights.manage, process=rights.manage and can_process
+        download=rights.download,
+        share=rights.manage,
+        delete=rights.manage,
+        process=rights.manage and can_process,
     )
-    return _view(recording, rights, permissions)
+    return _view(recording, held.recording_download, permissions)
 
 
-def stranger_view(recording: Recording) -> RecordingView:
+def stranger_view(recording: Recording, *, download: bool) -> RecordingView:
     """The recording as somebody with a link sees it: the film and its chapters, and not who is behind it."""
-    permissions = RecordingPermissions(download=True, share=False, delete=False, process=False)
+    permissions = RecordingPermissions(download=download, share=False, delete=False, process=False)
     return _view(recording, None, permissions)
 
 
-def _view(recording: Recording, rights: Rights | None, permissions: RecordingPermissions) -> RecordingView:
-    known, ready = rights is not None, recording.status == "ready"
+def _view(
+    recording: Recording, rule: RecordingDownload | None, permissions: RecordingPermissions
+) -> RecordingView:
+    """``rule``: None for strangers."""
+    known, ready = rule is not None, recording.status == "ready"
     return RecordingView(
         id=recording.id,
         meeting_id=recording.meeting_id if known else None,
@@ -136,6 +148,7 @@ def _view(recording: Recording, rights: Rights | None, permissions: RecordingPer
             ChapterView(start_s=chapter.start_ms / 1000, title=chapter.title)
             for chapter in (recording.chapters if ready else ())
         ],
+        recording_download=rule,
         permissions=permissions,
     )
 

@@ -9,7 +9,7 @@ from appliance.api.bodies import Empty, ProcessBody, RecordingsQuery, StartRecor
 from appliance.api.call import Call
 from appliance.api.meeting_access import find_for as find_meeting_for
 from appliance.api.pages import Page, cut, decode_cursor
-from appliance.api.recording_access import Held, Roles, check, find, find_for, judge
+from appliance.api.recording_access import Held, Standings, check, find, find_for, judge
 from appliance.api.recording_shapes import RecordingView, recording_view
 from appliance.api.shapes import Nothing
 from appliance.errors import UserError
@@ -81,7 +81,7 @@ async def _page(
         meeting_id = meeting.id
     viewer_id = None if user.role == "admin" else user.id
     rows = await recordings.page(conn, viewer_id=viewer_id, meeting_id=meeting_id, after=after, limit=limit)
-    known: Roles = {}
+    known: Standings = {}
     return [await judge(conn, row, user, known, listed=True) for row in rows]
 
 

@@ -51,7 +51,7 @@ async def serve_http(
     """
     if tls is not None:
         tls.set_alpn_protocols(["http/1.1"])  # RFC 7301; see `http1` for why not h2
-    listeners = await _bind(settings)
+    listeners = await bind(settings)
     config = _hypercorn_config(settings)
     wrapped = ASGIWrapper(application)  # type: ignore[arg-type]  # our own, looser, ASGI types
     context = WorkerContext(None)
@@ -159,7 +159,8 @@ async def _redirect_to_https(guard: StallGuard) -> None:
         await guard.send_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
 
-async def _bind(settings: Settings) -> list[trio.SocketListener]:
+async def bind(settings: Settings) -> list[trio.SocketListener]:
+    """Listen where the settings say, nothing is accepted yet. ConfigError when the address cannot be bound."""
     http = settings.http
     try:
         # trio makes an IPv6 socket take IPv6 alone; "::" means every address, and None is trio's word for that.

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from appliance.api.times import to_text, to_text_or_none
-from appliance.store.meetings import Meeting, MeetingStatus, RecordingAccess
+from appliance.store.meetings import Meeting, MeetingStatus, RecordingAccess, RecordingDownload
 from appliance.store.participants import MeetingRole, ParticipantRecord
 from appliance.store.users import User, UserRole, UserStatus
 
@@ -105,6 +105,9 @@ class MeetingSettingsView(Shape, frozen=True, kw_only=True):
     recording_consent: bool
     """Only those are recorded who agree."""
     recording_access: RecordingAccess
+    """Who may watch its recordings, besides whoever started one."""
+    recording_download: RecordingDownload
+    """Who of these may download them."""
 
 
 class MeetingPreview(Shape, frozen=True, kw_only=True):
@@ -287,4 +290,5 @@ def _settings(meeting: Meeting) -> MeetingSettingsView:
         auto_record=meeting.auto_record,
         recording_consent=meeting.recording_consent,
         recording_access=meeting.recording_access,
+        recording_download=meeting.recording_download,
     )

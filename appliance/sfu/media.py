@@ -254,10 +254,7 @@ async def open_sfu(settings: MediaSettings, thread: AsyncioThread, *, loopback: 
     """
     interfaces = interface_addresses()
     hosts = settings.hosts or default_hosts(interfaces)
-    try:
-        plane = DataPlane(hosts=hosts, port=settings.port, workers=settings.workers, tcp=settings.tcp)
-    except OSError as error:
-        raise ConfigError(f"media.port {settings.port} cannot be opened: {error}") from error
+    plane = _open_plane(settings, hosts)
     try:
         addresses = choose_announced(
             configured=settings.announced_addresses, hosts=hosts, interfaces=interfaces, loopback=loopback
@@ -276,6 +273,18 @@ async def open_sfu(settings: MediaSettings, thread: AsyncioThread, *, loopback: 
                 await thread.call(sfu.endpoint.stop)
     finally:
         plane.close()
+
+
+def check_ports(settings: MediaSettings) -> None:
+    """Bind what `open_sfu` would bind and let go of it. ConfigError names an address or port that cannot be bound."""
+    _open_plane(settings, settings.hosts or default_hosts(interface_addresses())).close()
+
+
+def _open_plane(settings: MediaSettings, hosts: tuple[str, ...]) -> DataPlane:
+    try:
+        return DataPlane(hosts=hosts, port=settings.port, workers=settings.workers, tcp=settings.tcp)
+    except OSError as error:
+        raise ConfigError(f"media.port {settings.port} cannot be opened: {error}") from error
 
 
 async def _start(endpoint: DtlsEndpoint) -> None:

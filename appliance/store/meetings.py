@@ -17,11 +17,12 @@ from appliance.store.filters import Filters
 
 MeetingStatus = Literal["scheduled", "active", "ended", "cancelled"]
 RecordingAccess = Literal["hosts", "participants"]
+RecordingDownload = Literal["everyone", "hosts"]
 
 _COLUMNS = (
     "id, code, title, description, creator_id, status, start_at_ms, end_at_ms, started_at_ms, ended_at_ms, "
     "created_at_ms, updated_at_ms, max_participants, guests_allowed, passcode_hash, locked, auto_record, "
-    "recording_consent, recording_access"
+    "recording_consent, recording_access, recording_download"
 )
 
 
@@ -53,6 +54,8 @@ class Meeting(msgspec.Struct, frozen=True, kw_only=True):
     """Record only those who agreed."""
     recording_access: RecordingAccess = "hosts"
     """Who may see its recordings, besides whoever made them and administrators."""
+    recording_download: RecordingDownload = "everyone"
+    """Who of these may save them too; whoever made them and administrators always."""
 
 
 async def insert(conn: Conn, meeting: Meeting) -> None:
@@ -86,7 +89,7 @@ async def update(conn: Conn, meeting: Meeting, now_ms: int) -> None:
     await conn.execute(
         "UPDATE meetings SET title = $2, description = $3, start_at_ms = $4, end_at_ms = $5, max_participants = $6,"
         " guests_allowed = $7, passcode_hash = $8, updated_at_ms = $9, locked = $10, auto_record = $11,"
-        " recording_consent = $12, recording_access = $13 WHERE id = $1",
+        " recording_consent = $12, recording_access = $13, recording_download = $14 WHERE id = $1",
         meeting.id,
         meeting.title,
         meeting.description,
@@ -100,6 +103,7 @@ async def update(conn: Conn, meeting: Meeting, now_ms: int) -> None:
         meeting.auto_record,
         meeting.recording_consent,
         meeting.recording_access,
+        meeting.recording_download,
     )
 
 

@@ -71,6 +71,32 @@ async def migrate(database: Database, migrations: tuple[Migration, ...] | None =
     return after
 
 
+async def applied(database: Database) -> int:
+    """The schema's number as it is, 0 for an empty database; nothing is changed. ConfigError as of `migrate`."""
+    known = load_migrations()
+    number = await database.read(_number)
+    _check_known(number, known)
+    return number
+
+
+async def _number(conn: Conn) -> int:
+    there = (
+        "SELECT to_regclass('schema_migrations')"
+        if conn.dialect == "postgresql"
+        else "SELECT name FROM sqlite_master WHERE name = 'schema_migrations'"
+    )
+    if await conn.fetchval(there) is None:
+        return 0
+    return int(await conn.fetchval("SELECT COALESCE(MAX(number), 0) FROM schema_migrations"))
+
+
+def _check_known(number: int, known: tuple[Migration, ...]) -> None:
+    if number > len(known):
+        raise ConfigError(
+            f"database: its schema is number {number}, made by a newer parley; this one knows up to {len(known)}"
+        )
+
+
 async def _make_list(database: Database) -> None:
     """Make the table; two servers that start at once may collide here, the second attempt finds it made."""
     try:
@@ -92,11 +118,8 @@ async def _apply(conn: Conn, known: tuple[Migration, ...], applied_at_ms: int) -
     if conn.dialect == "postgresql":
         # First, because LOCK alone takes no snapshot: what follows sees all that the other server committed.
         await conn.execute("LOCK TABLE schema_migrations IN EXCLUSIVE MODE")
-    before = await conn.fetchval("SELECT COALESCE(MAX(number), 0) FROM schema_migrations")
-    if before > len(known):
-        raise ConfigError(
-            f"database: its schema is number {before}, made by a newer parley; this one knows up to {len(known)}"
-        )
+    before = int(await conn.fetchval("SELECT COALESCE(MAX(number), 0) FROM schema_migrations"))
+    _check_known(before, known)
     for migration in known[before:]:
         for statement in migration.statements:
             await conn.execute(statement)

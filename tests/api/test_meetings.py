@@ -18,6 +18,7 @@ SETTINGS = {
     "auto_record": False,
     "recording_consent": False,
     "recording_access": "hosts",
+    "recording_download": "everyone",
 }
 
 
@@ -75,6 +76,8 @@ def test_a_planned_meeting_keeps_its_times_in_utc(api: ApiServer) -> None:
         ({"guests_allowed": "yes"}, "guests_allowed"),
         ({"auto_record": 1}, "auto_record"),
         ({"recording_access": "everybody"}, "recording_access"),
+        ({"recording_download": "participants"}, "recording_download"),
+        ({"recording_download": None}, "recording_download"),
         ({"description": "x" * 4001}, "description"),
         ({"colour": "red"}, "colour"),
     ],
@@ -114,13 +117,23 @@ def test_the_host_changes_it_and_nobody_else(api: ApiServer) -> None:
 
 def test_what_is_said_of_recording_is_kept_and_changed(api: ApiServer) -> None:
     rita = api.user("rita")
-    wanted = {"auto_record": True, "recording_consent": True, "recording_access": "participants"}
+    wanted = {
+        "auto_record": True,
+        "recording_consent": True,
+        "recording_access": "participants",
+        "recording_download": "hosts",
+    }
     meeting = rita.post("/meetings", wanted).data
     assert meeting["settings"] == {**SETTINGS, **wanted}
     path = f"/meetings/{meeting['id']}"
     assert rita.put(path, {"auto_record": False}).data["settings"] == {**SETTINGS, **wanted, "auto_record": False}
     assert rita.put(path, {"recording_access": "hosts"}).data["settings"]["recording_access"] == "hosts"
     assert rita.put(path, {"recording_access": "all"}).error == "invalid_field: recording_access"
+    assert rita.put(path, {"title": "T"}).data["settings"]["recording_download"] == "hosts"
+    changed = rita.put(path, {"recording_download": "everyone"}).data["settings"]
+    assert changed["recording_download"] == rita.get(path).data["settings"]["recording_download"] == "everyone"
+    for wrong in ("all", True, None):
+        assert rita.put(path, {"recording_download": wrong}).error == "invalid_field: recording_download"
 
 
 def test_a_cancelled_meeting_is_off_the_lists(api: ApiServer) -> None:
@@ -148,6 +161,13 @@ def test_ending_a_running_one_closes_the_room(api: ApiServer) -> None:
         answer = hans.call(method, path + tail, body)
         assert (answer.status, answer.code) == (410, "meeting_ended")
     assert hans.post(f"{path}/invite", {"emails": ["a@b.org"]}).code == "meeting_ended"
+    for body in ({}, {"recording_download": "hosts", "title": "x"}, {"auto_record": True}):
+        assert hans.put(path, body).code == "meeting_ended", body
+    # of what it left behind its host still decides
+    for body in ({"recording_access": "participants"}, {"recording_download": "hosts"}):
+        assert body.items() <= hans.put(path, body).data["settings"].items()
+    assert hans.get(path).data["settings"]["recording_access"] == "participants"
+    assert api.user("hans_guest").put(path, {"recording_download": "everyone"}).code == "forbidden"
     assert hans.delete(path).status == 200
 
 

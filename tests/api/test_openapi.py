@@ -48,6 +48,17 @@ def test_an_operation_says_what_it_takes_and_gives() -> None:
     assert "multipart/form-data" in paths["/api/v1/upload-avatar"]["post"]["requestBody"]["content"]
 
 
+def test_who_may_download_is_described() -> None:
+    document = build_document(ROUTES, "1")
+    schemas = document["components"]["schemas"]
+    for body in ("CreateMeetingBody", "UpdateMeetingBody"):
+        for part in ("description", "properties"):
+            assert "recording_download" in schemas[body][part], (body, part)
+    assert "no copy protection" in schemas["CreateMeetingBody"]["description"]
+    assert "``download``" in schemas["ShareBody"]["description"]
+    assert "download" in schemas["ShareLink"]["properties"]
+
+
 def test_the_page_loads_nothing_and_runs_nothing(plain: ApiServer) -> None:
     page = plain.request("GET", "!/docs")
     text = page.body.decode()

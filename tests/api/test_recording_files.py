@@ -1,4 +1,4 @@
-"""The files of a recording: whole, in ranges, under a good name, and only while they are there."""
+"""The files of a recording: whole, in ranges, under a good name, while they are there, and for whom."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.support import recording_rows as rec
-from tests.support.api_server import ApiServer
+from tests.support.api_server import Account, ApiServer
+from tests.support.meeting_rows import add_join
 
 
 def test_every_file_is_answered(api: ApiServer) -> None:
@@ -104,3 +105,90 @@ def test_what_is_not_there_is_404(api: ApiServer, tail: str) -> None:
     for key in rec.row(api, lost).keys:
         rec.run_in(api, api.services.files.delete, key)
     assert ann.get(f"/recordings/{lost}/{tail}").code == "not_found"
+
+
+@pytest.fixture(scope="module")
+def admin(api: ApiServer) -> Account:
+    return api.admin()
+
+
+WATCHED = {"file": rec.VIDEO, "thumbnail": rec.PICTURE, "captions.vtt": rec.VTT.encode()}
+SAVED = {
+    "file?download=1": rec.VIDEO,
+    "captions.vtt?download=true": rec.VTT.encode(),
+    "captions.srt": b"Ann: Hello",
+    "tracks/trk_mic": rec.SOUND,
+    "tracks/trk_mic?download=1": rec.SOUND,
+}
+# Who: may watch where recordings are for participants or for hosts, may download where the rule is everyone or hosts.
+WHO = {
+    "host": ({"participants", "hosts"}, {"everyone", "hosts"}),
+    "cohost": ({"participants", "hosts"}, {"everyone", "hosts"}),
+    "starter": ({"participants", "hosts"}, {"everyone", "hosts"}),  # and is a participant again
+    "admin": ({"participants", "hosts"}, {"everyone", "hosts"}),
+    "participant": ({"participants"}, {"everyone"}),
+    "removed": (set(), set()),
+    "stranger": (set(), set()),
+}
+
+
+@pytest.mark.parametrize("rule", ["everyone", "hosts"])
+@pytest.mark.parametrize("access", ["participants", "hosts"])
+def test_who_watches_and_who_downloads(api: ApiServer, admin: Account, access: str, rule: str) -> None:
+    tag = f"{access}_{rule}"
+    who = {name: api.user(f"{name}_{tag}") for name in WHO if name != "admin"} | {"admin": admin}
+    host = who["host"]
+    meeting = rec.running_meeting(host, recording_access=access, recording_download=rule)
+    rec.give_role(api, meeting, who["starter"], "cohost")
+    recording = rec.ready(api, who["starter"], meeting)
+    rec.give_role(api, meeting, who["starter"], "participant")
+    rec.give_role(api, meeting, who["cohost"], "cohost")
+    for name in ("participant", "removed"):
+        add_join(api, f"{name}_{tag}", meeting, user_id=who[name].id, joined_at_ms=1000)
+    rec.remove(api, meeting, who["removed"])
+    path = f"/recordings/{recording}"
+    for name, account in who.items():
+        watches, downloads = (one in kinds for one, kinds in zip((access, rule), WHO[name], strict=True))
+        view = account.get(path)
+        if watches:
+            assert view.data["permissions"]["download"] is downloads, name
+            assert view.data["recording_download"] == rule
+            listed = account.get(f"/recordings?meeting_id={meeting}").data["items"]
+            assert [one["permissions"]["download"] for one in listed] == [downloads], name
+        else:
+            assert view.code == "forbidden", name
+        for tail, body in WATCHED.items():
+            answer = account.get(f"{path}/{tail}")
+            assert (answer.body == body) is watches, (name, tail)
+            if watches:
+                assert answer.headers["Content-Disposition"].startswith("inline; "), (name, tail)
+        for tail, body in SAVED.items():
+            may = watches and downloads
+            for method in ("GET", "HEAD"):
+                answer = account.call(method, f"{path}/{tail}")
+                assert answer.status == (200 if may else 403), (name, method, tail)
+            answer = account.call("GET", f"{path}/{tail}", headers={"Range": "bytes=0-"})
+            assert (body in answer.body) is may, (name, tail)
+            if not may:
+                assert answer.code == "forbidden", (name, tail)
+    code = host.get(f"/meetings/{meeting}").data["code"]
+    guest = api.request("POST", f"/meetings/{code}/join", {"name": "Guest"}).data["token"]
+    for token in (guest, None):
+        for tail in (*WATCHED, *SAVED):
+            assert api.request("GET", f"{path}/{tail}", token=token).status == 401, tail
+
+
+def test_the_rule_counts_from_the_moment_it_is_changed(api: ApiServer) -> None:
+    ann, bob = api.user("fil_rule"), api.user("fil_rules_bob")
+    meeting = rec.running_meeting(ann, recording_access="participants")
+    recording = rec.ready(api, ann, meeting)
+    add_join(api, "fil_rules", meeting, user_id=bob.id, joined_at_ms=1000)
+    path = f"/recordings/{recording}/file?download=1"
+    assert bob.get(path).status == 200
+    ann.put(f"/meetings/{meeting}", {"recording_download": "hosts"})
+    refused = bob.get(path)
+    assert (refused.status, refused.code) == (403, "forbidden") and "hosts" in refused.json["message"]
+    assert ann.get(path).status == 200
+    ann.delete(f"/meetings/{meeting}")  # a meeting off the lists still says who may
+    assert bob.get(path).status == 403
+    assert bob.get(path.removesuffix("?download=1")).status == 200

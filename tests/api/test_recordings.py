@@ -52,6 +52,7 @@ def test_it_is_started_paused_and_stopped(api: ApiServer) -> None:
         "has_captions": False,
         "tracks": [],
         "chapters": [],
+        "recording_download": "everyone",
         "permissions": {"download": True, "share": True, "delete": True, "process": False},
     }
     for view in (ann.get(f"/meetings/{meeting}"), api.request("GET", f"/meetings/{meeting}")):
@@ -120,7 +121,7 @@ def admin(api: ApiServer) -> Account:
     return api.admin()
 
 
-# What each may do: see and download; start, stop, pause; share, delete, process.
+# What each may do: see; start, stop, pause; share, delete, process. Who downloads, `test_recording_files` shows.
 MAY = {
     "planner": {"see", "control", "manage"},
     "cohost": {"see", "control"},

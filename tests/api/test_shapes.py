@@ -32,6 +32,7 @@ def test_hashes_never_leave() -> None:
         "auto_record": False,
         "recording_consent": False,
         "recording_access": "hosts",
+        "recording_download": "everyone",
     }
     assert shown(view)["url"] == "https://x/abc-defg-one"
     assert shown(shapes.public_user(user)) == {

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from appliance.api.limits import SHARE_MISS_LIMIT
 from appliance.api.shared import LINKS_MOST
 from tests.support import recording_rows as rec
 from tests.support.api_server import ApiServer, serving, settings_for
+from tests.support.meeting_rows import in_server
+
+
+def audit_details(api: ApiServer, recording_id: str) -> list[str]:
+    """Of the links that were made to a recording."""
+
+    async def read(conn: Any) -> list[str]:
+        sql = "SELECT detail FROM audit WHERE target = $1 AND action = 'recording.share'"
+        return [row["detail"] for row in await conn.fetch(sql, recording_id)]
+
+    found: list[str] = in_server(api, read)
+    return found
 
 
 def test_a_stranger_sees_the_film_and_nothing_of_the_meeting(api: ApiServer) -> None:
@@ -16,12 +30,13 @@ def test_a_stranger_sees_the_film_and_nothing_of_the_meeting(api: ApiServer) -> 
     recording = rec.ready(api, ann, meeting)
     made = ann.post(f"/recordings/{recording}/share", {"expires_in_s": 3600}).data
     token = made["token"]
+    assert made["download"] is True
     assert len(token) >= 43 and made["url"] == f"{api.url}/shared/{token}"
     assert made["expires_at"].endswith("Z")
     view = api.request("GET", f"/shared/{token}").data
     assert view["id"] == recording and view["status"] == "ready" and view["chapters"]
-    hidden = ("meeting_id", "started_by", "error", "stop_reason")
-    assert [view[name] for name in hidden] == [None] * 4 and view["tracks"] == []
+    hidden = ("meeting_id", "started_by", "error", "stop_reason", "recording_download")
+    assert [view[name] for name in hidden] == [None] * 5 and view["tracks"] == []
     assert view["permissions"] == {"download": True, "share": False, "delete": False, "process": False}
     assert meeting not in str(view)
     for tail, body in (("file", rec.VIDEO), ("thumbnail", rec.PICTURE), ("captions.vtt", rec.VTT.encode())):
@@ -33,6 +48,50 @@ def test_a_stranger_sees_the_film_and_nothing_of_the_meeting(api: ApiServer) -> 
     for tail in ("/captions.srt", "/tracks/trk_mic", "/share"):
         assert api.request("GET", f"/shared/{token}{tail}").status == 404
     assert api.request("GET", f"/recordings/{recording}").code == "sign_in_required"
+
+
+# What the meeting says, what the maker of the link asks for, and whether a visitor may then save the film.
+LINKS = [
+    ("everyone", None, True),
+    ("everyone", True, True),
+    ("everyone", False, False),
+    ("hosts", None, False),
+    ("hosts", False, False),
+    ("hosts", True, True),
+]
+
+
+@pytest.mark.parametrize(("rule", "asked", "may"), LINKS)
+def test_whoever_makes_a_link_says_whether_it_is_for_downloads(
+    api: ApiServer, rule: str, asked: bool | None, may: bool
+) -> None:
+    ann = api.user(f"sha_{rule}_{asked}".lower())
+    meeting = rec.running_meeting(ann, recording_download=rule)
+    recording = rec.ready(api, ann, meeting)
+    made = ann.post(f"/recordings/{recording}/share", {"expires_in_s": 3600, "download": asked}).data
+    path = f"/shared/{made['token']}"
+    # what the meeting says later is for its people; a link stays as it was made
+    ann.put(f"/meetings/{meeting}", {"recording_download": "everyone" if rule == "hosts" else "hosts"})
+    assert made["download"] is api.request("GET", path).data["permissions"]["download"] is may
+    for method in ("GET", "HEAD"):
+        watched = api.request(method, f"{path}/file")
+        assert watched.status == 200 and watched.headers["Content-Disposition"].startswith("inline; ")
+        for query in ("1", "true"):
+            saved = api.request(method, f"{path}/file?download={query}", headers={"Range": "bytes=0-3"})
+            assert saved.status == (403 if not may else 206 if method == "GET" else 200)
+    if not may:
+        refused = api.request("GET", f"{path}/file?download=1")
+        assert refused.code == "forbidden" and rec.VIDEO[:4] not in refused.body
+    assert api.request("GET", f"{path}/captions.vtt").body == rec.VTT.encode()
+    assert (f"to {'download' if may else 'watch'}") in audit_details(api, recording)[0]
+
+
+@pytest.mark.parametrize("download", [1, "yes", []])
+def test_what_a_link_is_for_is_yes_or_no(api: ApiServer, download: object) -> None:
+    ann = api.user(f"sha_dl_{len(str(download))}")
+    recording = rec.processing(ann, rec.running_meeting(ann))
+    answer = ann.post(f"/recordings/{recording}/share", {"expires_in_s": 60, "download": download})
+    assert answer.error == "invalid_field: download"
 
 
 def test_a_link_ends_by_time_and_by_hand(api: ApiServer) -> None:

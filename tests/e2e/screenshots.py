@@ -1,6 +1,6 @@
 """Pictures of every page for people to look at: desktop and phone, light and dark, English and Chinese.
 
-    python tests/e2e/screenshots.py FOLDER [--only WORD]        needs root, chromium, espeak-ng
+    python tests/e2e/screenshots.py FOLDER [--only WORD] [--scene NAME]        needs root, chromium, espeak-ng
 
 Starts a real server with a few meetings in it; asserts nothing, but a page that cannot be reached ends it.
 """
@@ -43,6 +43,7 @@ SIZES: dict[str, dict[str, Any]] = {
 SCHEMES = ("light", "dark")
 LANGUAGES = {"en": "en-US", "zh": "zh-CN"}
 RECORDED_S = 12.0
+WATCHED = {"recording_access": "participants", "recording_download": "hosts"}
 PLAYS = "() => document.querySelector(`[data-testid='recording-video']`)?.readyState >= 2"
 SETTLE_S = 0.6  # web fonts, the first frames of the preview, transitions of 150 ms
 
@@ -106,6 +107,8 @@ def signed_in(studio: Studio, codes: dict[str, str]) -> None:
         studio.picture(ana, "home")
         ana.page.click("schedule-open")
         studio.picture(ana, "home-schedule")
+        ana.page.evaluate("() => document.querySelector('[data-testid=schedule-save]').scrollIntoView()")
+        studio.picture(ana, "home-schedule-recording")
         ana.page.goto(studio.url + "/profile")
         studio.picture(ana, "profile")
         ana.page.goto(f"{studio.url}/{codes['open']}")
@@ -181,10 +184,23 @@ def recordings(studio: Studio, codes: dict[str, str]) -> None:
         ana.page.goto(f"{studio.url}/recordings/{codes['recording']}")
         ana.page.wait_for(PLAYS)
         studio.picture(ana, "recording")
+        ana.page.click("recording-share")
+        ana.page.click("share-create")
+        ana.page.wait_for("() => document.querySelector('[data-testid=share-link]') !== null")
+        studio.picture(ana, "recording-link")
+    with studio.person("Emil", "emil") as emil:  # who was there, and may only watch
+        emil.page.goto(studio.url + "/recordings")
+        studio.picture(emil, "recordings-watched")
+        emil.page.goto(f"{studio.url}/recordings/{codes['recording']}")
+        emil.page.wait_for(PLAYS)
+        studio.picture(emil, "recording-watched")
     with studio.person("Ben") as ben:
         ben.page.goto(codes["shared"])
         ben.page.wait_for(PLAYS)
         studio.picture(ben, "shared")
+        ben.page.goto(codes["shared_to_watch"])
+        ben.page.wait_for(PLAYS)
+        studio.picture(ben, "shared-to-watch")
 
 
 def recorded(studio: Studio, codes: dict[str, str]) -> None:
@@ -200,6 +216,17 @@ def recorded(studio: Studio, codes: dict[str, str]) -> None:
     studio.host.call("DELETE", f"/recordings/{running}")
 
 
+def asked(studio: Studio, codes: dict[str, str]) -> None:
+    """Somebody is asked before anything is recorded."""
+    with studio.person("Ana", "ana") as ana:
+        ana.join(codes["asking"])
+        running = studio.host.post("/recordings", {"meeting_id": codes["asking"]})["id"]
+        ana.page.wait_for("() => document.querySelector('[data-testid=recording-agree]') !== null")
+        studio.picture(ana, "room-asked")
+    studio.host.post(f"/recordings/{running}/stop")
+    studio.host.call("DELETE", f"/recordings/{running}")
+
+
 SCENES: list[Callable[[Studio, dict[str, str]], None]] = [
     signed_out,
     signed_in,
@@ -207,6 +234,7 @@ SCENES: list[Callable[[Studio, dict[str, str]], None]] = [
     room,
     recordings,
     recorded,
+    asked,
     captions,
 ]
 
@@ -219,8 +247,11 @@ def _record(host: HttpClient, code: str) -> dict[str, str]:
     wait_until(
         lambda: host.get(f"/recordings/{recording}")["status"] == "ready", "the film of a recording", within_s=300
     )
-    link = host.post(f"/recordings/{recording}/share", {"expires_in_s": 3600})
-    return {"recording": recording, "shared": link["url"]}
+    links = [
+        host.post(f"/recordings/{recording}/share", {"expires_in_s": 3600, "download": download})["url"]
+        for download in (True, False)
+    ]
+    return {"recording": recording, "shared": links[0], "shared_to_watch": links[1]}
 
 
 def _fill(server: Server) -> tuple[HttpClient, dict[str, str]]:
@@ -228,13 +259,15 @@ def _fill(server: Server) -> tuple[HttpClient, dict[str, str]]:
     server.administrator()
     ana = server.client().register("ana", "Ana")
     server.client().register("dora", "Dora")
+    server.client().register("emil", "Emil")
     tomorrow = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=1)
     for title, hours in (("Design review", 0), ("Budget 2027", 3), ("周会", 26)):
         start, end = tomorrow + timedelta(hours=hours), tomorrow + timedelta(hours=hours + 1)
         times = {"start_time": start.isoformat(), "end_time": end.isoformat()}
         new_meeting(ana, **{"title": title, **times})
     return ana, {
-        "open": new_meeting(ana, title="Design review")["code"],
+        "open": new_meeting(ana, title="Design review", **WATCHED)["code"],
+        "asking": new_meeting(ana, title="Interview", recording_consent=True, **WATCHED)["code"],
         "alone": new_meeting(ana)["code"],
         "protected": new_meeting(ana, title="Board", passcode="letmein")["code"],
     }
@@ -244,7 +277,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="", help="looks whose name holds this word, as phone-dark or zh")
-    parser.add_argument("--scene", default="", help="one of " + ", ".join(scene.__name__ for scene in SCENES))
+    names = [scene.__name__ for scene in SCENES]
+    parser.add_argument("--scene", action="append", choices=names, help="only this one; may be said again")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -268,7 +302,11 @@ def main() -> None:
             guest.press("chat")
             guest.say(line)
             guests.append(guest)
+        emil = Person("Emil", green.new_page(), server.url)
+        emil.sign_in("emil", PASSWORD)
+        emil.join(codes["open"])
         codes |= _record(ana, codes["open"])
+        emil.page.close()
         for size, scheme, language in itertools.product(SIZES, SCHEMES, LANGUAGES):
             name = f"{size}-{scheme}-{language}"
             if arguments.only not in name:
@@ -276,7 +314,7 @@ def main() -> None:
             look = {**SIZES[size], "color_scheme": scheme, "locale": LANGUAGES[language]}
             studio = Studio(arguments.folder, browser, server, ana, look, name)
             for scene in SCENES:
-                if arguments.scene in ("", scene.__name__):
+                if arguments.scene is None or scene.__name__ in arguments.scene:
                     scene(studio, codes)
         for guest in guests:
             guest.page.close()

@@ -85,7 +85,13 @@ async def test_without_rules_all_are_kept(tmp_path: Path) -> None:
     async with open_house(tmp_path, tmp_path) as house:
         ident = await finished(house, "old", 5000 * DAY_MS, bytes=2**50)
         await house.database.run(
-            recording_shares.insert, "t", recording_id=ident, created_by=None, expires_at_ms=5, now_ms=1
+            recording_shares.insert,
+            "t",
+            recording_id=ident,
+            created_by=None,
+            expires_at_ms=5,
+            download=True,
+            now_ms=1,
         )
         async with house.open() as shop:
             assert await keep(shop) == '{"too_old":0,"too_many":0,"given_up":0,"left_over":0}'

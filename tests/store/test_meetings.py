@@ -79,6 +79,7 @@ async def test_a_host_changes_it(engine: str | Path) -> None:
         auto_record=True,
         recording_consent=True,
         recording_access="participants",
+        recording_download="hosts",
     )
     async with open_test_database(engine) as database:
         await database.run(meetings.insert, one)

@@ -8,8 +8,9 @@ import pytest
 import trio
 
 from appliance.errors import ConfigError
+from appliance.store import meetings, recording_shares
 from appliance.store.database import Conn, DatabaseError
-from appliance.store.migrations import Migration, load_migrations, migrate, split_statements
+from appliance.store.migrations import Migration, applied, load_migrations, migrate, split_statements
 from tests.support.databases import open_test_database
 
 FIRST = Migration(1, "first", ("CREATE TABLE a (id TEXT PRIMARY KEY)",))
@@ -74,9 +75,43 @@ async def test_two_servers_that_start_at_once(target: str | Path) -> None:
 
 async def test_the_products_schema_is_applied(target: str | Path) -> None:
     async with open_test_database(target) as database:
-        applied = await database.read(_applied)
-    assert applied == [(migration.number, migration.name) for migration in load_migrations()]
-    assert applied[0] == (1, "accounts_and_meetings")
+        there = await database.read(_applied)
+    assert there == [(migration.number, migration.name) for migration in load_migrations()]
+    assert there[0] == (1, "accounts_and_meetings")
+
+
+async def _old_link(conn: Conn) -> None:
+    """A meeting, a recording and a link as schema 13 had them."""
+    await conn.execute(
+        "INSERT INTO meetings (id, code, title, description, status, created_at_ms, updated_at_ms, max_participants,"
+        " guests_allowed, locked) VALUES ('mtg_a', 'aaa-bbbb-ccc', 'A', '', 'scheduled', 1, 1, 9, TRUE, FALSE)"
+    )
+    await conn.execute(
+        "INSERT INTO recordings (id, meeting_id, title, status, layout, started_at_ms, recovered, tracks, chapters,"
+        " node, has_journals, run)"
+        " VALUES ('rec_a', 'mtg_a', 'A', 'ready', 'grid', 1, FALSE, '[]', '[]', 'node_a', FALSE, 1)"
+    )
+    await conn.execute(
+        "INSERT INTO recording_shares (token_hash, recording_id, created_at_ms, expires_at_ms)"
+        " VALUES ($1, 'rec_a', 1, 9)",
+        recording_shares.token_hash("old"),
+    )
+
+
+async def test_who_could_download_before_there_was_a_rule_still_can(target: str | Path) -> None:
+    async def wrong(conn: Conn) -> None:
+        await conn.execute("UPDATE meetings SET recording_download = 'nobody'")
+
+    async with open_test_database(target, schema=False) as database:
+        await migrate(database, load_migrations()[:13])
+        await database.run(_old_link)
+        await migrate(database)
+        meeting = await database.read(meetings.find, "mtg_a")
+        assert meeting is not None and meeting.recording_download == "everyone"
+        link = await database.read(recording_shares.find, "old", 1)
+        assert link is not None and link.download is True
+        with pytest.raises(DatabaseError):
+            await database.run(wrong)
 
 
 def test_scripts_are_split_where_statements_end() -> None:
@@ -87,3 +122,17 @@ def test_scripts_are_split_where_statements_end() -> None:
     ]
     with pytest.raises(RuntimeError, match="without its semicolon: 'SELECT 1'"):
         split_statements("SELECT 1\n")
+
+
+async def test_the_number_is_read_without_a_change(target: str | Path) -> None:
+    async def later(conn: Conn) -> None:
+        await conn.execute("INSERT INTO schema_migrations (number, name, applied_at_ms) VALUES (999, 'later', 1)")
+
+    async with open_test_database(target, schema=False) as database:
+        assert await applied(database) == 0
+        assert await applied(database) == 0  # no table was made
+        await migrate(database, load_migrations()[:2])
+        assert await applied(database) == 2
+        await database.run(later)
+        with pytest.raises(ConfigError, match="number 999, made by a newer parley"):
+            await applied(database)

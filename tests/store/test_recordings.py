@@ -204,7 +204,13 @@ async def test_a_deleted_one_is_seen_by_nobody_and_goes_with_its_files(engine: s
         assert not await database.run(recordings.delete, "rec_r", 3000)  # it runs
         await database.run(recordings.stop, "rec_r", reason="asked", recovered=False, now_ms=2000)
         await database.run(
-            recording_shares.insert, "t", recording_id="rec_r", created_by=None, expires_at_ms=9000, now_ms=1
+            recording_shares.insert,
+            "t",
+            recording_id="rec_r",
+            created_by=None,
+            expires_at_ms=9000,
+            download=True,
+            now_ms=1,
         )
         assert not await database.run(recordings.purge, "rec_r")
         assert await database.run(recordings.delete, "rec_r", 3000)

@@ -20,9 +20,9 @@ export function menuItems(desk: RecordingDesk, recording: Recording): MenuItem[]
   const over = recording.status !== 'recording' && recording.status !== 'paused';
   return [
     ...(playable && permissions.download
-      ? [{ label: t('recordings.download'), icon: Download, testid: 'recording-download', href: files.download(files.ownRecording(recording.id)) }]
+      ? [{ label: t('recordings.download'), icon: Download, testid: 'recording-download', href: files.download(files.ownRecording(recording.id)), download: true }]
       : []),
-    ...(recording.tracks.length > 0
+    ...(recording.tracks.length > 0 && permissions.download
       ? [{ label: t('recordings.tracks'), icon: Layers, testid: 'recording-tracks', act: () => router.go(`/recordings/${recording.id}`) }]
       : []),
     ...(playable && permissions.share

@@ -79,8 +79,8 @@ export const api = {
   processRecording: (id: string, draft: ProcessingDraft) =>
     call<Recording>('POST', `/recordings/${at(id)}/process`, draft),
   cancelProcessing: (id: string) => call<Recording>('POST', `/recordings/${at(id)}/cancel`, {}),
-  shareRecording: (id: string, expiresInS: number) =>
-    call<ShareLink>('POST', `/recordings/${at(id)}/share`, { expires_in_s: expiresInS }),
+  shareRecording: (id: string, expiresInS: number, download: boolean) =>
+    call<ShareLink>('POST', `/recordings/${at(id)}/share`, { expires_in_s: expiresInS, download }),
   revokeShares: (id: string) => call<unknown>('DELETE', `/recordings/${at(id)}/share`),
   sharedRecording: (token: string) => call<Recording>('GET', `/shared/${at(token)}`),
 };

@@ -39,10 +39,14 @@ export interface MeetingSettings {
   /** Nobody is recorded before agreeing to it. */
   recording_consent: boolean;
   recording_access: RecordingAccess;
+  recording_download: RecordingDownload;
 }
 
-/** Who besides the creator, the hosts and administrators may watch and download. */
+/** Who besides the creator, the hosts and administrators may watch. */
 export type RecordingAccess = 'hosts' | 'participants';
+
+/** Who of those that may watch may download. */
+export type RecordingDownload = 'everyone' | 'hosts';
 
 export type MeetingStatus = 'scheduled' | 'active' | 'ended' | 'cancelled';
 
@@ -86,6 +90,7 @@ export interface MeetingDraft {
   auto_record?: boolean;
   recording_consent?: boolean;
   recording_access?: RecordingAccess;
+  recording_download?: RecordingDownload;
 }
 
 export interface JoinGrant {
@@ -148,6 +153,8 @@ export interface Recording {
   has_captions: boolean;
   tracks: RecordingTrack[];
   chapters: Chapter[];
+  /** What its meeting says; null for who came by a share link. */
+  recording_download: RecordingDownload | null;
   permissions: { download: boolean; share: boolean; delete: boolean; process: boolean };
 }
 
@@ -174,6 +181,8 @@ export interface ShareLink {
   url: string;
   token: string;
   expires_at: string;
+  /** Whether visitors may download the video, too. */
+  download: boolean;
 }
 
 export interface Page<T> {

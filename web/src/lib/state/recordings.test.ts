@@ -2,14 +2,14 @@ import { describe, expect, it } from 'vitest';
 import type { Page, Recording } from '../api/types';
 import {
   canCancel, canProcess, chapterAt, emptyRecordings, newestByMeeting, percentDone, pollEveryMs, reduceRecordings, stageText,
-  stopKind, stopText, type RecordingsEvent, type RecordingsView,
+  stopKind, stopText, watchOnlyText, type RecordingsEvent, type RecordingsView,
 } from './recordings';
 
 const made = (number: number, change: Partial<Recording> = {}): Recording => ({
   id: `rec_${number}`, meeting_id: 'mtg_1', title: 'Plan', status: 'ready',
   started_at: `2026-03-01T10:${String(number).padStart(2, '0')}:00Z`, stopped_at: null, duration_s: 60, size_bytes: 1_000,
   recovered: false, stop_reason: 'asked', started_by: 'Ana', layout: 'speaker', progress: null, error: null,
-  has_video_file: true, has_thumbnail: true, has_captions: false, tracks: [], chapters: [],
+  has_video_file: true, has_thumbnail: true, has_captions: false, tracks: [], chapters: [], recording_download: 'everyone',
   permissions: { download: true, share: true, delete: true, process: true }, ...change,
 });
 const page = (cursor: string | null, ...numbers: number[]): Page<Recording> => ({
@@ -90,5 +90,19 @@ describe('one recording', () => {
   it('knows the chapter that is played', () => {
     const chapters = [{ start_s: 2, title: 'Ana' }, { start_s: 30, title: 'Ben' }];
     expect([0, 2, 29.9, 30, 500].map((time) => chapterAt(chapters, time))).toEqual([-1, 0, 0, 1, 1]);
+  });
+});
+
+describe('a video that is not to be downloaded', () => {
+  const watching = { download: false, share: false, delete: false, process: false };
+
+  it('says whose word that is', () => {
+    expect(watchOnlyText(made(1, { recording_download: 'hosts', permissions: watching }))).toBe('recordings.hostsDownload');
+    expect(watchOnlyText(made(1, { recording_download: null, permissions: watching }))).toBe('share.watchOnly');
+  });
+
+  it('says nothing to who may, and nothing where there is no video', () => {
+    expect(watchOnlyText(made(1, { recording_download: 'hosts' }))).toBeNull();
+    expect(watchOnlyText(made(1, { status: 'processing', recording_download: 'hosts', permissions: watching }))).toBeNull();
   });
 });

@@ -120,6 +120,12 @@ export function isPlayable(recording: Recording): boolean {
   return recording.status === 'ready' && recording.has_video_file;
 }
 
+/** Why a video that is there may only be watched; null when it may be downloaded, or there is none. */
+export function watchOnlyText(recording: Recording): TextKey | null {
+  if (!isPlayable(recording) || recording.permissions.download) return null;
+  return recording.recording_download === null ? 'share.watchOnly' : 'recordings.hostsDownload';
+}
+
 /** The server says so while there are journals to make a video of: after a failure, or when it was cancelled. */
 export function canProcess(recording: Recording): boolean {
   return recording.permissions.process && (recording.status === 'failed' || recording.status === 'cancelled');
