@@ -88,6 +88,7 @@ DOES_IO: dict[str, str] = {
     "live.nodes": "counts and looks each ten seconds",
     "live.outside": "tasks that put commands",
     "live.recorder": "the task of each recording",
+    "live.recording_rows": "journals are read in threads",
     "live.records": "writes to the store, and again after a failure",
     "live.sockets": "one task that reads and one that writes for each socket",
     "live.transcriber": "what was just looked at is not looked at again",

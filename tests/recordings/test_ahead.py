@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from appliance.jobs.recording_orders import RECORDING_AHEAD, remove_order
-from appliance.live.recorder import store_end, store_start
+from appliance.live.recording_rows import store_end, store_start
 from appliance.recorder.manifest import Manifest, read_manifest
 from appliance.recordings.ahead import compose_options, end_ahead
 from appliance.settings import RecordingSettings
