@@ -138,14 +138,7 @@ class _Work:
         if not await self._database.run(recording_runs.set_ready, recording.id, recording.run, outputs, now_ms):
             await self._shelf.remove_loose(msgspec.structs.replace(recording, loose_keys=tuple(outputs.keys)))
             return "not wanted any more"
-        _log.info(
-            "recording_ready",
-            recording=recording.id,
-            bytes=outputs.bytes,
-            encoder=composed.encoder,
-            parts=composed.segments,
-            parts_made_before=composed.segments_taken,
-        )
+        _log_ready(recording, composed, outputs)
         ready = await self._tell(recording.id)
         if ready is not None:
             await self._shelf.remove_loose(ready)  # of an earlier run
@@ -219,6 +212,26 @@ class _Work:
         if recording is not None:
             self._told(recording)
         return recording
+
+
+def _log_ready(recording: Recording, composed: Composed, outputs: Outputs) -> None:
+    _log.info(
+        "recording_ready",
+        recording=recording.id,
+        bytes=outputs.bytes,
+        encoder=composed.encoder,
+        refused_encoders=list(composed.refused_encoders),
+        loudness_lufs=composed.loudness_lufs,
+        parts=composed.segments,
+        parts_made_before=composed.segments_taken,
+    )
+    if composed.broken_tracks or composed.missing_glyphs:
+        _log.warning(
+            "recording_with_flaws",
+            recording=recording.id,
+            broken_tracks=list(composed.broken_tracks),
+            missing_glyphs=composed.missing_glyphs,
+        )
 
 
 def _read_progress(path: Path) -> Progress | None:

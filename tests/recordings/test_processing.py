@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from appliance.files.storage import StorageUnavailableError
 from appliance.jobs.places import WorkerDiedError
@@ -85,6 +86,24 @@ async def test_files_are_stored_told_and_the_journals_go(tmp_path: Path, target:
         assert stages[-1] == "storing"
         events = await house.database.read(_event_types)
         assert events == ["recording.started", "recording.stopped", "recording.processed"]
+
+
+@pytest.mark.parametrize("script", ["", "flawed"])
+async def test_the_log_says_how_the_film_was_made_and_what_is_wrong_with_it(tmp_path: Path, script: str) -> None:
+    with capture_logs() as lines:
+        async with open_house(tmp_path, tmp_path) as house, house.open():
+            ident = await house.record("r", script)
+            await house.wait_job(TYPE, process_key(ident, 1), "done")
+    (ready,) = [line for line in lines if line["event"] == "recording_ready"]
+    flaws = [line for line in lines if line["event"] == "recording_with_flaws"]
+    assert (ready["recording"], ready["encoder"], ready["bytes"]) == (ident, "double", 507)
+    if script:
+        assert (ready["loudness_lufs"], ready["refused_encoders"]) == (-31.5, ["h264_nvenc: no card"])
+        (flaw,) = flaws
+        assert (flaw["log_level"], flaw["recording"]) == ("warning", ident)
+        assert (flaw["broken_tracks"], flaw["missing_glyphs"]) == (["trk_cam"], "ĳ")
+    else:
+        assert (ready["loudness_lufs"], ready["refused_encoders"], flaws) == (None, [], [])
 
 
 async def _event_types(conn: Conn) -> list[str]:
