@@ -29,7 +29,7 @@ Told = Callable[[Recording], None]
 
 STAGE = "live"
 """Of `Progress` while it goes on."""
-# While all worker processes are busy with something else.
+# While all worker processes are busy with something else, or the disk is nearly full.
 _BUSY_S = 20.0
 # A worker process that was told to stop is killed within a turn of the queue.
 _LOOK_EACH_S = 0.2
@@ -54,6 +54,8 @@ def add_ahead(
                 return "the recording is over"
             if registry.processes.is_full:
                 raise TryAgainError("all worker processes are busy", _BUSY_S, counts=False)
+            if await shelf.is_short(settings.min_free_bytes):  # what is left is the recording's own
+                raise TryAgainError("too little is free on the disk", _BUSY_S, counts=False)
             options = compose_options(settings, recording.layout)
             made = await registry.processes.run(compose, str(shelf.folder(recording.id)), options)
             if made.is_over:

@@ -17,10 +17,13 @@ from pathlib import Path
 import trio
 
 from appliance.files.storage import ObjectStorage
+from appliance.recorder.writer import free_bytes
 from appliance.store import recording_runs
 from appliance.store.database import Database
 from appliance.store.recordings import Recording
 
+OUT = "out"
+"""Where a composition leaves files, in the recording's folder."""
 _NAME = re.compile(r"rec_[a-z0-9_]{1,64}")
 
 
@@ -44,6 +47,15 @@ class Shelf:
     async def journals_bytes(self, recording_id: str) -> int | None:
         """What the folder takes; None when there is none."""
         return await trio.to_thread.run_sync(_size, self.folder(recording_id))
+
+    async def is_short(self, least_bytes: int) -> bool:
+        """Whether less than this is free on the disk that holds the folders."""
+        return await trio.to_thread.run_sync(free_bytes, self.root) < least_bytes
+
+    async def remove_made(self, recording_id: str) -> None:
+        """Delete what was made of the journals and is not stored yet: as large as they are, and soon made again. The
+        film's segments stay, a fraction of that: they are what takes the time."""
+        await trio.to_thread.run_sync(_remove, self.folder(recording_id) / OUT)
 
     async def remove_objects(self, keys: list[str]) -> None:
         """Delete objects, those that are there."""

@@ -162,13 +162,21 @@ async def test_it_leaves_the_worker_processes_to_what_is_over(tmp_path: Path) ->
         ident = await house.record("busy", "slow")
         await until(lambda: (house.shelf.folder(ident) / "process").exists())
         await begin(house, tmp_path)
-        await until(lambda: _postponed(house))
+        await until(lambda: _postponed(house, "busy"))
         assert not (house.shelf.folder("rec_r") / "segments").exists()
 
 
-async def _postponed(house: House) -> bool:
+async def test_it_leaves_the_disk_to_what_is_recorded(tmp_path: Path) -> None:
+    async with open_house(tmp_path, tmp_path, height=360, min_free_bytes=2**60) as house, house.open():
+        growing = await begin(house, tmp_path)
+        growing.until(30)
+        await until(lambda: _postponed(house, "too little is free"))
+        assert not (growing.folder / "segments").exists()
+
+
+async def _postponed(house: House, reason: str) -> bool:
     job = await house.job(AHEAD, "rec_r")
-    return job.state == "waiting" and job.attempts == 0 and "busy" in (job.error or "")
+    return job.state == "waiting" and job.attempts == 0 and reason in (job.error or "")
 
 
 async def test_a_deleted_one_ends_it(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import trio
+from msgspec.structs import force_setattr
 from structlog.testing import capture_logs
 
 from appliance.files.storage import StorageUnavailableError
@@ -18,6 +19,7 @@ from appliance.jobs.recording_orders import RECORDING_PROCESS, process_key, proc
 from appliance.recorder.compose_process import ComposeOptions
 from appliance.recorder.composed import Spoken
 from appliance.recordings.processing import reason_of
+from appliance.settings import RecordingSettings
 from appliance.store import jobs, recording_runs, recordings, transcripts
 from appliance.store.database import Conn
 from tests.support.queued_jobs import now_ms
@@ -132,8 +134,8 @@ async def test_the_film_gets_what_was_said_while_it_was_recorded(tmp_path: Path)
             )  # fmt: skip
             await house.database.run(transcripts.insert, segment=segment)
         ident = await house.record("r", "slow")
+        await worker_of(house, ident)  # which has written its options before its id
         path = house.shelf.folder(ident) / "options.json"
-        await until(path.exists)
         options = msgspec.json.decode(path.read_bytes(), type=ComposeOptions)
         assert options.spoken == (Spoken(1200, 1700, "prt_a", "Ann", "text 1"),)
 
@@ -205,6 +207,55 @@ async def test_one_that_keeps_failing_says_why_and_keeps_what_was_recorded(
         (house.shelf.folder(ident) / "script").unlink()
         assert await house.database.run(jobs.requeue, job.id, now_ms())
         await house.wait_status(ident, "ready")
+
+
+SHORT = "less than 1099511627776 MiB is free on the server's disk; it is tried again by itself"
+
+
+async def test_nothing_is_made_while_too_little_is_free(tmp_path: Path, target: str | Path) -> None:
+    async with open_house(tmp_path, target, min_free_bytes=2**60) as house:
+        ident = await house.record("r")
+        async with house.open():
+            failed = await house.wait_status(ident, "failed")
+            assert (failed.error, failed.has_journals) == (SHORT, True)
+            waiting = await until(lambda: _waits(house, ident))
+            assert waiting.error == SHORT
+            assert not (house.shelf.folder(ident) / "process").exists()
+        assert [one.status for one in house.told] == ["failed"]  # and not again with each look
+        house.settings = RecordingSettings()
+        async with house.open(worker="w2"):
+            ready = await house.wait_status(ident, "ready")
+            assert (ready.run, ready.error) == (1, None)
+        events = await house.database.read(_event_types)
+        assert events == ["recording.started", "recording.stopped", "recording.failed", "recording.processed"]
+
+
+async def test_a_film_that_leaves_too_little_free_is_stopped_and_tried_again_later(tmp_path: Path) -> None:
+    async with open_house(tmp_path, tmp_path, min_free_bytes=2**24) as house, house.open():
+        ident = await house.record("r", "slow")
+        pid = await worker_of(house, ident)
+        folder = house.shelf.folder(ident)
+        for made in (folder / "out/tracks", folder / "segments"):
+            made.mkdir(parents=True)
+        force_setattr(house.settings, "min_free_bytes", 2**60)  # as if others wrote
+        failed = await house.wait_status(ident, "failed")
+        assert (failed.error, failed.has_journals) == (SHORT, True)
+        job = await until(lambda: _waits(house, ident))
+        assert job.run_at_ms > now_ms() + 200_000
+        assert not alive(pid)
+        assert not (folder / "out").exists()
+        assert (folder / "segments").exists() and (folder / "a.journal").exists()
+        assert house.told[-1].status == "failed"
+        # who does not want to wait
+        force_setattr(house.settings, "min_free_bytes", 2**24)
+        (folder / "script").unlink()
+        await house.database.run(again, ident)
+        assert (await house.wait_status(ident, "ready")).run == 2
+
+
+async def _waits(house: House, recording_id: str) -> jobs.Job | None:
+    job = await house.job(TYPE, process_key(recording_id, 1))
+    return job if (job.state, job.attempts) == ("waiting", 0) and job.error else None
 
 
 async def test_one_whose_journals_are_gone_fails_at_once(tmp_path: Path) -> None:
