@@ -184,7 +184,7 @@ class RecordingSettings(Section, frozen=True):
     format: Literal["mp4", "webm"] = "mp4"
     layout: Literal["speaker", "grid", "screen"] = "speaker"
     live: bool = False
-    encoder: Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}$")] = "auto"
+    encoder: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}$")] = "auto"
 
 
 class AiSettings(Section, frozen=True):

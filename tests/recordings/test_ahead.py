@@ -214,9 +214,9 @@ async def test_to_end_what_is_not_there_is_nothing(tmp_path: Path) -> None:
 
 
 def test_both_make_the_same_film() -> None:
-    settings = RecordingSettings(height=1080, format="webm", encoder="libvpx_vp9")
+    settings = RecordingSettings(height=1080, format="webm", encoder="libvpx-vp9")
     options = compose_options(settings, "grid")
-    assert (options.layout, options.height, options.format, options.encoder) == ("grid", 1080, "webm", "libvpx_vp9")
+    assert (options.layout, options.height, options.format, options.encoder) == ("grid", 1080, "webm", "libvpx-vp9")
 
 
 def _segments(folder: Path) -> dict[str, int]:
