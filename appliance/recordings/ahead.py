@@ -81,7 +81,13 @@ def add_ahead(
 
 def compose_options(settings: RecordingSettings, layout: Layout) -> ComposeOptions:
     """How a recording's film is made when nobody says otherwise."""
-    return ComposeOptions(layout=layout, height=settings.height, format=settings.format, encoder=settings.encoder)
+    return ComposeOptions(
+        layout=layout,
+        height=settings.height,
+        fps=settings.fps,
+        format=settings.format,
+        encoder=settings.encoder,
+    )
 
 
 async def end_ahead(shelf: Shelf, recording_id: str) -> None:
