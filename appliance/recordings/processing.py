@@ -2,8 +2,8 @@
 
 Owns the order of steps and what people are told when they fail; refuses to know media: `recorder.compose_process` gets
 a folder and leaves files. Everything before `set_ready` may happen again after a crash; the run's number in the row
-says whether it is still wanted. Objects are announced in the row, stored, and swapped in by `set_ready`; those that
-are not wanted any more are deleted after that, by this or, should it be killed, by `removal`.
+says whether it is still wanted. Objects are announced in the row, stored, and shown by `set_ready`; those that another
+attempt left are deleted, by this or, should it be killed, by `removal`.
 
 While too little is free on the disk nothing is made, because meetings that are being recorded need what is left: the
 recording has failed for now, and the job waits without an attempt being counted.
@@ -154,7 +154,7 @@ class _Work:
         _log_ready(recording, composed, outputs)
         ready = await self._tell(recording.id)
         if ready is not None:
-            await self._shelf.remove_loose(ready)  # of an earlier run
+            await self._shelf.remove_loose(ready)  # of an attempt that was lost, and ran beside this one
         await self._shelf.remove_journals(recording)
         return "ready"
 
@@ -278,8 +278,7 @@ def _read_progress(path: Path) -> Progress | None:
 def _outputs(recording: Recording, composed: Composed, out: Path) -> tuple[list[_File], Outputs]:
     """The files that are there and what the row says of them. FileNotFoundError when the film is not.
 
-    Each attempt has names of its own: what people read is never written again, and what a killed attempt left is told
-    from what its successor stores.
+    Each attempt has names of its own: what a killed one left is told from what its successor stores.
     """
     base = "recordings/" + new_id(f"{recording.id}_{recording.run}")
     film = next((path for path in (out / "meeting.mp4", out / "meeting.webm") if path.is_file()), out / "meeting.mp4")

@@ -96,7 +96,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     progress: Progress | None
     deleted_at_ms: int | None
     loose_keys: tuple[str, ...]
-    """Of objects that nobody is led to: being stored, left by a run that was killed, or of an earlier run."""
+    """Of objects that nobody is led to: being stored, or left by a run that was killed."""
 
     @property
     def keys(self) -> list[str]:

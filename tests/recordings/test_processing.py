@@ -282,47 +282,25 @@ async def test_what_is_not_wanted_any_more_does_nothing(tmp_path: Path) -> None:
         assert await house.objects() == set()
 
 
-async def test_files_of_an_earlier_run_do_not_stay(tmp_path: Path) -> None:
-    async with open_house(tmp_path, tmp_path) as house:
-        ident = await house.record("r")
-        async with house.open():
-            first = await house.wait_status(ident, "ready")
-            await house.wait_job(TYPE, process_key(ident, 1), "done")
-        await house.shelf.files.write("recordings/rec_r_killed.mp4", b"half a film")
+async def test_what_a_killed_run_stored_does_not_stay(tmp_path: Path, target: str | Path) -> None:
+    """Killed between storing and the row that says so, then given up by somebody, who later wants it after all."""
+    async with open_house(tmp_path, target) as house:
+        ident = await house.record("r", order=False)
         await house.database.run(_killed, ident)
-        house.shelf.folder(ident).mkdir()
-        async with house.open(worker="w2"):
+        await house.shelf.files.write("recordings/rec_r_killed.mp4", b"half a film")
+        async with house.open():
             await house.database.run(again, ident)
-            second = await house.wait_status(ident, "ready")
-            assert not set(first.keys) & set(second.keys[:4])
+            ready = await house.wait_status(ident, "ready")
             await house.wait_job(TYPE, process_key(ident, 2), "done")
-        second = await house.wait_status(ident, "ready")
-        assert await house.objects() == {key.removeprefix("recordings/") for key in second.keys}
-        assert len(second.keys) == 4 and second.loose_keys == ()
+        assert (ready.run, ready.loose_keys) == (2, ())
+        assert len(ready.keys) == 4
+        assert await house.objects() == {key.removeprefix("recordings/") for key in ready.keys}
 
 
 async def _killed(conn: Conn, recording_id: str) -> None:
-    """As if another run had been killed between storing and the row that says so."""
-    sql = "UPDATE recordings SET status = $2, has_journals = TRUE WHERE id = $1"
-    await conn.execute(sql, recording_id, "processing")
+    assert await recording_runs.begin_run(conn, recording_id, 1, bytes=98)
     assert await recording_runs.announce(conn, recording_id, 1, ["recordings/rec_r_killed.mp4"])
-    await conn.execute(sql, recording_id, "failed")
-
-
-async def test_the_film_before_stays_as_it_is_until_another_is_whole(tmp_path: Path) -> None:
-    async with open_house(tmp_path, tmp_path) as house:
-        ident = await house.record("r")
-        async with house.open():
-            first = await house.wait_status(ident, "ready")
-            await house.wait_job(TYPE, process_key(ident, 1), "done")
-        await house.database.run(_killed, ident)
-        house.shelf.folder(ident).mkdir()
-        (house.shelf.folder(ident) / "script").write_text("broken")
-        async with house.open(worker="w2"):
-            await house.database.run(again, ident)
-            failed = await house.wait_status(ident, "failed")
-        assert failed.video_key == first.video_key
-        assert await house.shelf.files.read(str(first.video_key)) == b"film" * 100
+    assert await recording_runs.cancel(conn, recording_id)
 
 
 def test_reasons_are_for_people() -> None:
