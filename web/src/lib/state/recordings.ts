@@ -117,7 +117,7 @@ export function stopText(recording: Recording): { key: TextKey; reason: string }
 
 /** There is a video to look at. */
 export function isPlayable(recording: Recording): boolean {
-  return recording.status === 'ready' && recording.has_video_file;
+  return recording.status === 'ready';
 }
 
 /** The server says so while there are journals to make a video of: after a failure, or when it was cancelled. */
