@@ -11,28 +11,22 @@ from collections.abc import Callable
 
 import msgspec
 import structlog
-import trio
 
 from appliance.jobs.places import JobContext, TryAgainError
 from appliance.jobs.recording_orders import RECORDING_AHEAD, Ahead
 from appliance.jobs.registry import Registry
 from appliance.recorder.compose_process import ComposedAhead, ComposeOptions, compose_ahead
-from appliance.recordings.shelf import Shelf
+from appliance.recordings.shelf import Shelf, Told
 from appliance.settings import RecordingSettings
 from appliance.store import jobs, recordings
 from appliance.store.recordings import Layout, Progress, Recording
 
 _log = structlog.get_logger(__name__)
 
-Told = Callable[[Recording], None]
-"""Is told how much of the film is there, by the recording's row. Must not wait."""
-
 STAGE = "live"
 """Of `Progress` while it goes on."""
 # While all worker processes are busy with something else, or the disk is nearly full.
 _BUSY_S = 20.0
-# A worker process that was told to stop is killed within a turn of the queue.
-_LOOK_EACH_S = 0.2
 
 
 def add_ahead(
@@ -96,6 +90,4 @@ async def end_ahead(shelf: Shelf, recording_id: str) -> None:
     if job is None or job.state not in ("waiting", "running"):
         return
     await shelf.database.run(jobs.cancel, job.id, shelf.now_ms())
-    while job is not None and job.state == "running":
-        await trio.sleep(_LOOK_EACH_S)
-        job = await shelf.database.read(jobs.by_id, job.id)
+    await shelf.wait_not_running(RECORDING_AHEAD.name, recording_id)

@@ -15,7 +15,6 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 import structlog
@@ -28,8 +27,9 @@ from appliance.jobs.recording_orders import RECORDING_PROCESS, Processing
 from appliance.jobs.registry import Registry
 from appliance.recorder.compose_process import Composed, ComposedTrack, ComposeOptions, compose
 from appliance.recorder.composed import Spoken
+from appliance.recorder.progress import Said
 from appliance.recordings.ahead import compose_options, end_ahead
-from appliance.recordings.shelf import OUT, Shelf
+from appliance.recordings.shelf import OUT, Shelf, Told
 from appliance.settings import RecordingSettings
 from appliance.store import recording_runs, recordings, transcripts
 from appliance.store.database import DatabaseUnavailableError
@@ -37,8 +37,6 @@ from appliance.store.recordings import Chapter, Outputs, Progress, Recording, Tr
 
 _log = structlog.get_logger(__name__)
 
-Told = Callable[[Recording], None]
-"""Is told each second or two how far a recording is, and how it ended, by its row. Must not wait."""
 Compose = Callable[[str, ComposeOptions, str], Composed]
 """`recorder.compose_process.compose`, or what stands in for it: a function of a module, run in another process."""
 
@@ -61,14 +59,6 @@ _MEDIA_TYPES = {
 # What people read of a reason; an encoder may explain itself at length.
 _REASON_CHARACTERS = 200
 _SOUNDS = frozenset({"microphone", "screen_audio"})
-
-
-class _Said(msgspec.Struct, frozen=True):
-    """What the worker process writes into the progress file."""
-
-    share: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    stage: Annotated[str, msgspec.Meta(max_length=40)]
-    time_left_s: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
 
 class _DiskShortError(Exception):
@@ -269,7 +259,7 @@ def _read_progress(path: Path) -> Progress | None:
     """What the worker process said last; None when it said nothing yet."""
     try:
         with path.open("rb") as file:
-            said = msgspec.json.decode(file.read(_PROGRESS_BYTES), type=_Said)
+            said = msgspec.json.decode(file.read(_PROGRESS_BYTES), type=Said)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
     return Progress(share=said.share, stage=said.stage, time_left_s=said.time_left_s)

@@ -15,22 +15,14 @@ from appliance.asyncio_thread import open_asyncio_thread
 from tests.support.bot import open_bot
 from tests.support.http_client import HttpClient
 from tests.support.peer import Peer, loopback_candidates
+from tests.support.processed import processed
 from tests.support.server import Server, running_server
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 # A minute is made once twenty seconds more are recorded; the rest is for machines that have a lot else to do.
 MADE_WITHIN_S = 600.0
-PROCESSED_WITHIN_S = 600.0
-
-
-async def _until(client: HttpClient, recording_id: str, wanted: Any, within_s: float) -> dict[str, Any]:
-    with trio.fail_after(within_s):
-        while True:
-            recording: dict[str, Any] = await trio.to_thread.run_sync(client.get, f"/recordings/{recording_id}")
-            if wanted(recording):
-                return recording
-            await trio.sleep(0.5)
 
 
 def _record(server: Server, host: HttpClient) -> tuple[dict[str, Any], float, float]:
@@ -48,17 +40,20 @@ def _record(server: Server, host: HttpClient) -> tuple[dict[str, Any], float, fl
                     started = await trio.to_thread.run_sync(host.post, "/recordings", body)
                     began = time.monotonic()
                     assert started["progress"] is None
-                    seen = await _until(host, started["id"], lambda row: row["progress"], MADE_WITHIN_S)
+                    seen = await until(lambda: _made(host, started["id"]), within_s=MADE_WITHIN_S, each_s=0.5)
                     assert (seen["status"], seen["progress"]["stage"]) == ("recording", "live")
                     assert 0 < seen["progress"]["share"] < 1
                     least_s = time.monotonic() - began
                     await trio.to_thread.run_sync(host.post, f"/recordings/{started['id']}/stop")
                     most_s = time.monotonic() - asked_start
-                ended = ("ready", "failed", "cancelled")
-                recording = await _until(host, started["id"], lambda row: row["status"] in ended, PROCESSED_WITHIN_S)
-                return recording, least_s, most_s
+                return await trio.to_thread.run_sync(processed, host, started["id"]), least_s, most_s
 
     return trio.run(meet)
+
+
+async def _made(host: HttpClient, recording_id: str) -> dict[str, Any] | None:
+    seen: dict[str, Any] = await trio.to_thread.run_sync(host.get, f"/recordings/{recording_id}")
+    return seen if seen["progress"] else None
 
 
 def test_a_film_is_made_meanwhile(tmp_path: Path) -> None:

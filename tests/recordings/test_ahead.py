@@ -156,8 +156,8 @@ async def test_a_restart_goes_on_and_another_start_takes_it_over(tmp_path: Path)
         after = _segments(growing.folder)
         assert len(after) == 3
         assert before.items() <= after.items()
+        await finish(house, growing)
         async with house.open(worker="w3"):
-            await finish(house, growing)
             done = await until(lambda: house.row_in("rec_r", "ready", "failed"), within_s=WITHIN_S)
             assert done.status == "ready", done.error
 
@@ -170,14 +170,14 @@ async def test_what_was_made_with_other_pictures_a_second_is_made_again(tmp_path
             growing.until(28)
             await until(lambda: share(house, 0.17), within_s=WITHIN_S)
         before = _segments(growing.folder)
-        # started again with another setting, while the recording goes on and after its end
+        # started again with another setting, while the recording goes on and after it
         house.settings = msgspec.structs.replace(house.settings, fps=10)
         async with house.open(worker="w2"):
             await until(lambda: _segments(growing.folder).items().isdisjoint(before.items()), within_s=WITHIN_S)
         house.settings = msgspec.structs.replace(house.settings, fps=8)
+        await finish(house, growing)
         with capture_logs() as lines:
             async with house.open(worker="w3"):
-                await finish(house, growing)
                 done = await until(lambda: house.row_in("rec_r", "ready", "failed"), within_s=WITHIN_S)
                 await house.wait_job(RECORDING_PROCESS.name, process_key("rec_r", 1), "done")
         assert done.status == "ready", done.error
