@@ -181,10 +181,11 @@ class RecordingSettings(Section, frozen=True):
     keep_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
     max_total_bytes: Annotated[int, Meta(ge=0, le=2**60)] = 0
     height: Annotated[int, Meta(ge=360, le=1080)] = 720
+    fps: Annotated[int, Meta(ge=5, le=30)] = 25
     format: Literal["mp4", "webm"] = "mp4"
     layout: Literal["speaker", "grid", "screen"] = "speaker"
     live: bool = False
-    encoder: Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,32}$")] = "auto"
+    encoder: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}$")] = "auto"
 
 
 class AiSettings(Section, frozen=True):

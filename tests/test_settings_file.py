@@ -61,8 +61,8 @@ def test_every_key_is_set_by_file_and_by_environment(section: str, key: str, def
     match f"{section}.{key}":
         case "tls.mode" | "log.format" | "log.level" | "auth.registration" | "database.synchronous":
             other = {"mode": "off", "format": "json", "level": "debug", "registration": "closed"}.get(key, "normal")
-        case "recording.format" | "recording.layout" | "recording.height":
-            other = {"format": "webm", "layout": "grid", "height": 480}[key]
+        case "recording.format" | "recording.layout" | "recording.height" | "recording.fps":
+            other = {"format": "webm", "layout": "grid", "height": 480, "fps": 30}[key]
         case "database.url":
             other = "postgresql://u:p@h/d"
         case "bus.redis_url":

@@ -2,12 +2,12 @@
 
 Owns which meeting is being recorded, and the order of a start (folder, row, taps) and of an end (taps, journals, row
 with the job that makes files of it). An end always comes: asked for, with the meeting, with the disk, or with the
-server; what even that misses, as a kill, `recover_recordings` does at the next start.
+server; what even that misses, as a kill, `recording_rows.recover_recordings` does at the next start.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -18,16 +18,15 @@ import trio
 
 from appliance.errors import UserError
 from appliance.ids import new_id
-from appliance.jobs.recording_orders import ahead_order, process_order
 from appliance.live.commands import BeginRecording, Command, EndRecording, PauseRecording
 from appliance.live.recording import RoomRecording
+from appliance.live.recording_rows import fail_start, recover_recordings, store_end, store_start
 from appliance.meeting.participant import Participant
 from appliance.recorder.manifest import Manifest
-from appliance.recorder.recovery import RecoveryError, recover
-from appliance.recorder.writer import DiskError, RecordingWriter, create
+from appliance.recorder.writer import DiskError, RecordingWriter, create, discard
 from appliance.settings import RecordingSettings
-from appliance.store import jobs, meetings, recordings
-from appliance.store.database import Conn, Database, DatabaseUnavailableError
+from appliance.store import meetings, recordings
+from appliance.store.database import Database, DatabaseError, DatabaseUnavailableError
 from appliance.store.meetings import Meeting
 
 _log = structlog.get_logger(__name__)
@@ -36,7 +35,7 @@ _log = structlog.get_logger(__name__)
 _THREADS = 8
 # Closing the journals of every recording when the server stops.
 _STOP_WITHIN_S = 6.0
-# While the database is away; an end that is not stored in time is stored by the next start.
+# While the database is away; what is not stored before the server stops is made good by the next start.
 _RETRY_S = 1.0
 # People who come back after a restart find their meeting recorded as before.
 _GO_ON_WITHIN_S = 600.0
@@ -117,27 +116,33 @@ class Recorder:
     ) -> str:
         """Record a running meeting from now on; its id. ``layout`` and ``live`` None: as the settings say.
 
-        UserError 409 ``not_running`` or ``already_recording``, 507 ``disk_full``.
+        UserError 409 ``not_running`` or ``already_recording``, 507 ``disk_full``; DatabaseError. Nothing stays of one
+        that failed.
         """
-        started = ""  # else mypy misses a return: a scope may swallow a cancellation
-        with trio.CancelScope(shield=True):  # half a start would leave a row that nobody ends
-            started += await self._start(meeting_id, by_user_id, by_name, layout, live, by_user_id)
-        return started
+        return await self._start(meeting_id, by_user_id, by_name, layout, live, by_user_id)
 
     async def start_inside(self, meeting_id: str, *, by: Participant, layout: str | None) -> None:
         """The same for somebody who is in the meeting, with an account or without."""
-        with trio.CancelScope(shield=True):
-            await self._start(meeting_id, by.user_id, by.name, layout, None, by.participant_id)
+        await self._start(meeting_id, by.user_id, by.name, layout, None, by.participant_id)
 
     async def meeting_started(self, meeting: Meeting) -> None:
-        """Record it if it says so, or if the server's end interrupted its recording a moment ago."""
+        """Record it if it says so, or if the server's end interrupted its recording a moment ago.
+
+        Does not fail, for it runs beside the meeting. While the database is away it is tried again, until cancelled.
+        """
         since_ms = self._now_ms() - round(_GO_ON_WITHIN_S * 1000)
-        if not meeting.auto_record and not await self._database.read(recordings.was_interrupted, meeting.id, since_ms):
-            return
-        try:
-            await self.start(meeting.id, by_user_id=None, by_name=None, layout=None)
-        except UserError as error:
-            _log.warning("recording_not_started", meeting=meeting.id, reason=str(error))
+        while True:
+            try:
+                interrupted = await self._database.read(recordings.was_interrupted, meeting.id, since_ms)
+                if meeting.auto_record or interrupted:
+                    await self.start(meeting.id, by_user_id=None, by_name=None, layout=None)
+                return
+            except (UserError, DatabaseError) as error:
+                again = isinstance(error, DatabaseUnavailableError)
+                _log.warning("recording_not_started", meeting=meeting.id, reason=str(error), tried_again=again)
+                if not again:
+                    return
+            await trio.sleep(_RETRY_S)
 
     async def _start(
         self,
@@ -148,6 +153,20 @@ class Recorder:
         live: bool | None,
         by_uid: str | None,
     ) -> str:
+        with trio.CancelScope(shield=True):  # half a start would leave a row that nobody ends
+            running = await self._begin(meeting_id, by_user_id, by_name, layout, live, by_uid)
+        _log.info("recording_started", recording=running.recording_id, meeting=meeting_id, by=by_uid)
+        return running.recording_id
+
+    async def _begin(
+        self,
+        meeting_id: str,
+        by_user_id: str | None,
+        by_name: str | None,
+        layout: str | None,
+        live: bool | None,
+        by_uid: str | None,
+    ) -> _Running:
         if self._stopping or self.meetings is None:
             raise UserError(503, "server_stopping", "the server is restarting", retry_after_s=3.0)
         if meeting_id in self._running:
@@ -166,8 +185,7 @@ class Recorder:
         except UserError:
             running.ask_stop("meeting ended")
             raise
-        _log.info("recording_started", recording=running.recording_id, meeting=meeting_id, by=by_uid)
-        return running.recording_id
+        return running
 
     async def stop(self, recording_id: str, reason: str) -> None:
         """End a recording; returns when its journals are closed. UserError 409 ``not_recording``."""
@@ -257,7 +275,13 @@ class Recorder:
             node=self._node,
         )
         is_live = self._settings.live if live is None else live
-        await self._database.run(store_start, row, is_live, since_ms)
+        try:
+            await self._database.run(store_start, row, is_live, since_ms)
+        except Exception as error:
+            await trio.to_thread.run_sync(discard, folder, limiter=self._limiter)
+            if isinstance(error, DatabaseUnavailableError):  # which may have stored the row all the same
+                self._nursery.start_soon(self._store, recording_id, fail_start, recording_id, str(error), since_ms)
+            raise
         writer = RecordingWriter(
             folder,
             manifest,
@@ -286,7 +310,7 @@ class Recorder:
             manifest = await running.writer.finish(stopped_at_ms=self._clock_us() // 1000, reason=running.reason)
             self._counts["bytes"] += running.writer.bytes_written
             self._counts["records_lost"] += running.writer.lost
-            await self._store_end(manifest)
+            await self._store(running.recording_id, store_end, manifest, self._node, self._now_ms())
         del self._running[running.meeting_id]
         self._counts["stopped"] += 1
         running.ended.set()
@@ -318,36 +342,19 @@ class Recorder:
             except UserError as error:
                 _log.debug("recording_outlives_room", recording=running.recording_id, reason=error.code)
 
-    async def _store_end(self, manifest: Manifest) -> None:
+    async def _store(self, recording_id: str, fn: Callable[..., Awaitable[object]], *args: object) -> None:
+        """Have the database know how a recording ended. What it refuses, and what is not stored when the server stops,
+        is left to the next start, which finds the row open."""
         while True:
             try:
-                await self._database.run(store_end, manifest, self._node, self._now_ms())
+                await self._database.run(fn, *args)
                 return
-            except DatabaseUnavailableError as error:
-                _log.warning("recording_end_not_stored", recording=manifest.recording_id, error=str(error))
-                if self._stopping:
-                    return  # the next start finds the row open and the journals closed
+            except DatabaseError as error:
+                again = isinstance(error, DatabaseUnavailableError) and not self._stopping
+                _log.warning("recording_end_not_stored", recording=recording_id, error=str(error), tried_again=again)
+                if not again:
+                    return
             await trio.sleep(_RETRY_S)
-
-
-async def store_start(conn: Conn, new: recordings.NewRecording, live: bool, now_ms: int) -> None:
-    """Repository function: a recording begins, and its film with it when that is made ``live``."""
-    await recordings.start(conn, new)
-    if live:
-        order = ahead_order(recording_id=new.id, meeting_id=new.meeting_id, node=new.node, now_ms=now_ms)
-        await jobs.enqueue(conn, order)
-
-
-async def store_end(conn: Conn, manifest: Manifest, node: str, now_ms: int) -> None:
-    """Repository function: the recording is over, and files are to be made of its journals."""
-    stopped = await recordings.stop(
-        conn, manifest.recording_id, reason=manifest.reason, recovered=manifest.recovered, now_ms=now_ms
-    )
-    if stopped:
-        order = process_order(
-            recording_id=manifest.recording_id, meeting_id=manifest.meeting_id, node=node, now_ms=now_ms
-        )
-        await jobs.enqueue(conn, order)
 
 
 @asynccontextmanager
@@ -378,16 +385,3 @@ async def open_recorder(
             if scope.cancelled_caught:
                 _log.error("recordings_did_not_close", deadline_s=_STOP_WITHIN_S)
             nursery.cancel_scope.cancel()
-
-
-async def recover_recordings(root: Path, database: Database, *, node: str, now_ms: Callable[[], int]) -> None:
-    """Close what a killed server left open: journals are cut at their last good record, rows say ``recovered``."""
-    for row in await database.read(recordings.open_of, node):
-        try:
-            manifest = await trio.to_thread.run_sync(recover, root / row.id)
-        except (RecoveryError, OSError) as error:
-            _log.error("recording_lost", recording=row.id, error=str(error))
-            await database.run(recordings.fail, row.id, error=f"its journals cannot be read: {error}", now_ms=now_ms())
-            continue
-        await database.run(store_end, manifest, node, now_ms())
-        _log.warning("recording_recovered", recording=row.id, meeting=row.meeting_id, tracks=len(manifest.tracks))

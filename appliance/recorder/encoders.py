@@ -2,6 +2,9 @@
 
 Owns the order in which they are tried and their settings. Whether one is there is known only by using it: each gets a
 few pictures first, and what it answered is said in the log.
+
+Only those are here that take pictures from memory. VA-API and Vulkan encode what is on the card already, and PyAV's
+FFmpeg has neither.
 """
 
 from __future__ import annotations
@@ -27,13 +30,14 @@ _TRIED_PICTURES = 3
 class _Settings:
     codec: Codec
     options: dict[str, str]
+    pixels: str = "yuv420p"
+    """One of the formats that it takes; pictures are painted in yuv420p, and PyAV converts them."""
 
 
 # Faces and slides at a quality at which nobody looks for faults; the rate follows from the picture.
 _H264: dict[str, _Settings] = {
     "h264_nvenc": _Settings(Codec.H264, {"preset": "p4", "rc": "vbr", "cq": "26", "b": "0", "forced-idr": "1"}),
-    "h264_vaapi": _Settings(Codec.H264, {"qp": "25"}),
-    "h264_qsv": _Settings(Codec.H264, {"preset": "veryfast", "global_quality": "25"}),
+    "h264_qsv": _Settings(Codec.H264, {"preset": "veryfast", "global_quality": "25"}, pixels="nv12"),
     "h264_amf": _Settings(Codec.H264, {"usage": "transcoding", "rc": "cqp", "qp_i": "24", "qp_p": "26"}),
     # superfast with the one thing of veryfast that pays, and without what does not: 6.0 ms for a picture of four people
     # at 0.38 Mb/s and 41.1 dB; veryfast 10.6 ms, 0.32 Mb/s, 41.7 dB; superfast 7.8 ms, 0.87 Mb/s, 43.4 dB (720p, one
@@ -54,6 +58,8 @@ _VP9: dict[str, _Settings] = {
     ),
 }
 _OF_FORMAT: dict[Format, dict[str, _Settings]] = {"mp4": _H264, "webm": _VP9}
+CANDIDATES: tuple[tuple[Format, str], ...] = tuple((kind, name) for kind, known in _OF_FORMAT.items() for name in known)
+"""All that may be chosen, in the order in which they are tried."""
 
 
 class EncoderError(Exception):
@@ -95,8 +101,9 @@ def open_encoder(name: str, kind: Format, width: int, height: int, fps: int, *, 
     encoder = av.CodecContext.create(name, "w")
     if not isinstance(encoder, VideoCodecContext):
         raise ValueError(f"{name} encodes no video")
+    settings = _OF_FORMAT[kind][name]
     encoder.width, encoder.height = width, height
-    encoder.pix_fmt = "yuv420p"
+    encoder.pix_fmt = settings.pixels
     encoder.time_base = Fraction(1, fps)
     encoder.framerate = Fraction(fps)
     encoder.gop_size = _KEY_EACH_S * fps
@@ -106,7 +113,7 @@ def open_encoder(name: str, kind: Format, width: int, height: int, fps: int, *, 
     encoder.color_range = ColorRange.MPEG
     encoder.color_primaries = ColorPrimaries.BT709
     encoder.color_trc = ColorTrc.BT709
-    encoder.options = dict(_OF_FORMAT[kind][name].options)
+    encoder.options = dict(settings.options)
     return encoder
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -18,12 +19,11 @@ _LEAST_S = 2.0
 
 
 class Said(msgspec.Struct, frozen=True):
-    """The file."""
+    """The file; who reads it decodes it as this, for the process that writes it may be mad."""
 
-    share: float
-    """From 0 to 1."""
-    stage: str
-    time_left_s: int | None
+    share: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    stage: Annotated[str, msgspec.Meta(max_length=40)]
+    time_left_s: Annotated[int, msgspec.Meta(ge=0)] | None
     """None while nobody can say."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -216,19 +217,31 @@ class RecordingWriter:
 
 
 def create(root: Path, manifest: Manifest, *, min_free_bytes: int) -> Path:
-    """Make the folder of a new recording; called in a thread. DiskError."""
+    """Make the folder of a new recording; called in a thread. DiskError, and there is none."""
     folder = root / manifest.recording_id
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if free_bytes(root) < min_free_bytes:
             raise DiskError("disk full")
         folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise _disk_error(error) from error
+    try:
         (folder / TRACKS).mkdir(mode=0o700)
         write_manifest(folder, manifest)
         sync_folder(root)
     except OSError as error:
+        discard(folder)
         raise _disk_error(error) from error
     return folder
+
+
+def discard(folder: Path) -> None:
+    """Remove the folder of a recording that does not begin after all; called in a thread."""
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:  # the reason why it does not begin is the one to tell
+        _log.warning("recording_folder_left", folder=folder.name, error=str(error))
 
 
 def free_bytes(folder: Path) -> int:

@@ -11,28 +11,22 @@ from collections.abc import Callable
 
 import msgspec
 import structlog
-import trio
 
 from appliance.jobs.places import JobContext, TryAgainError
 from appliance.jobs.recording_orders import RECORDING_AHEAD, Ahead
 from appliance.jobs.registry import Registry
 from appliance.recorder.compose_process import ComposedAhead, ComposeOptions, compose_ahead
-from appliance.recordings.shelf import Shelf
+from appliance.recordings.shelf import Shelf, Told
 from appliance.settings import RecordingSettings
 from appliance.store import jobs, recordings
 from appliance.store.recordings import Layout, Progress, Recording
 
 _log = structlog.get_logger(__name__)
 
-Told = Callable[[Recording], None]
-"""Is told how much of the film is there, by the recording's row. Must not wait."""
-
 STAGE = "live"
 """Of `Progress` while it goes on."""
-# While all worker processes are busy with something else.
+# While all worker processes are busy with something else, or the disk is nearly full.
 _BUSY_S = 20.0
-# A worker process that was told to stop is killed within a turn of the queue.
-_LOOK_EACH_S = 0.2
 
 
 def add_ahead(
@@ -54,6 +48,8 @@ def add_ahead(
                 return "the recording is over"
             if registry.processes.is_full:
                 raise TryAgainError("all worker processes are busy", _BUSY_S, counts=False)
+            if await shelf.is_short(settings.min_free_bytes):  # what is left is the recording's own
+                raise TryAgainError("too little is free on the disk", _BUSY_S, counts=False)
             options = compose_options(settings, recording.layout)
             made = await registry.processes.run(compose, str(shelf.folder(recording.id)), options)
             if made.is_over:
@@ -79,7 +75,13 @@ def add_ahead(
 
 def compose_options(settings: RecordingSettings, layout: Layout) -> ComposeOptions:
     """How a recording's film is made when nobody says otherwise."""
-    return ComposeOptions(layout=layout, height=settings.height, format=settings.format, encoder=settings.encoder)
+    return ComposeOptions(
+        layout=layout,
+        height=settings.height,
+        fps=settings.fps,
+        format=settings.format,
+        encoder=settings.encoder,
+    )
 
 
 async def end_ahead(shelf: Shelf, recording_id: str) -> None:
@@ -88,6 +90,4 @@ async def end_ahead(shelf: Shelf, recording_id: str) -> None:
     if job is None or job.state not in ("waiting", "running"):
         return
     await shelf.database.run(jobs.cancel, job.id, shelf.now_ms())
-    while job is not None and job.state == "running":
-        await trio.sleep(_LOOK_EACH_S)
-        job = await shelf.database.read(jobs.by_id, job.id)
+    await shelf.wait_not_running(RECORDING_AHEAD.name, recording_id)

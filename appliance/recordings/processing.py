@@ -2,8 +2,11 @@
 
 Owns the order of steps and what people are told when they fail; refuses to know media: `recorder.compose_process` gets
 a folder and leaves files. Everything before `set_ready` may happen again after a crash; the run's number in the row
-says whether it is still wanted. Objects are announced in the row, stored, and swapped in by `set_ready`; those that
-are not wanted any more are deleted after that, by this or, should it be killed, by `removal`.
+says whether it is still wanted. Objects are announced in the row, stored, and shown by `set_ready`; those that another
+attempt left are deleted, by this or, should it be killed, by `removal`.
+
+While too little is free on the disk nothing is made, because meetings that are being recorded need what is left: the
+recording has failed for now, and the job waits without an attempt being counted.
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 import structlog
@@ -20,13 +22,14 @@ import trio
 
 from appliance.files.storage import StorageUnavailableError
 from appliance.ids import new_id
-from appliance.jobs.places import JobContext, WorkerDiedError
+from appliance.jobs.places import JobContext, TryAgainError, WorkerDiedError
 from appliance.jobs.recording_orders import RECORDING_PROCESS, Processing
 from appliance.jobs.registry import Registry
 from appliance.recorder.compose_process import Composed, ComposedTrack, ComposeOptions, compose
 from appliance.recorder.composed import Spoken
+from appliance.recorder.progress import Said
 from appliance.recordings.ahead import compose_options, end_ahead
-from appliance.recordings.shelf import Shelf
+from appliance.recordings.shelf import OUT, Shelf, Told
 from appliance.settings import RecordingSettings
 from appliance.store import recording_runs, recordings, transcripts
 from appliance.store.database import DatabaseUnavailableError
@@ -34,8 +37,6 @@ from appliance.store.recordings import Chapter, Outputs, Progress, Recording, Tr
 
 _log = structlog.get_logger(__name__)
 
-Told = Callable[[Recording], None]
-"""Is told each second or two how far a recording is, and how it ended, by its row. Must not wait."""
 Compose = Callable[[str, ComposeOptions, str], Composed]
 """`recorder.compose_process.compose`, or what stands in for it: a function of a module, run in another process."""
 
@@ -46,7 +47,8 @@ _PROGRESS = "progress.json"
 _LAST_WORDS_MS = 3000
 # The worker process writes a line; more is not ours.
 _PROGRESS_BYTES = 4096
-_OUT = "out"
+# A film for which the disk was too small took that much; more is not free at once.
+_SHORT_S = 600.0
 _MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".webm": "video/webm",
@@ -59,12 +61,8 @@ _REASON_CHARACTERS = 200
 _SOUNDS = frozenset({"microphone", "screen_audio"})
 
 
-class _Said(msgspec.Struct, frozen=True):
-    """What the worker process writes into the progress file."""
-
-    share: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    stage: Annotated[str, msgspec.Meta(max_length=40)]
-    time_left_s: Annotated[float, msgspec.Meta(ge=0)] | None = None
+class _DiskShortError(Exception):
+    """Too little is free by now; the composition was ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +109,8 @@ class _Work:
             await self._database.run(recording_runs.set_journals_gone, recording_id)
             await self._fail(recording_id, run, "what was recorded is not on the server's disk any more")
             return "no journals"
+        if await self._is_short():
+            raise await self._postponed(recording_id, run)
         recording = await self._database.run(recording_runs.begin_run, recording_id, run, bytes=held)
         if recording is None:
             return "not wanted any more"
@@ -118,6 +118,9 @@ class _Work:
         await end_ahead(self._shelf, recording_id)
         try:
             return await self._make(context, payload, recording)
+        except _DiskShortError:
+            await self._shelf.remove_made(recording_id)
+            raise await self._postponed(recording_id, run, after_s=_SHORT_S) from None
         except Exception as error:
             if context.attempt >= context.max_attempts:
                 await self._fail(recording_id, run, reason_of(error))
@@ -127,7 +130,7 @@ class _Work:
         folder = self._shelf.folder(recording.id)
         options = msgspec.structs.replace(self._options(payload, recording), spoken=await self._spoken(recording))
         composed = await self._composed(context, recording, options, folder)
-        files, outputs = await trio.to_thread.run_sync(_outputs, recording, composed, folder / _OUT)
+        files, outputs = await trio.to_thread.run_sync(_outputs, recording, composed, folder / OUT)
         if not await self._database.run(recording_runs.announce, recording.id, recording.run, outputs.keys):
             return "not wanted any more"
         await self._shelf.remove_loose(recording)  # of an attempt that was killed
@@ -138,17 +141,10 @@ class _Work:
         if not await self._database.run(recording_runs.set_ready, recording.id, recording.run, outputs, now_ms):
             await self._shelf.remove_loose(msgspec.structs.replace(recording, loose_keys=tuple(outputs.keys)))
             return "not wanted any more"
-        _log.info(
-            "recording_ready",
-            recording=recording.id,
-            bytes=outputs.bytes,
-            encoder=composed.encoder,
-            parts=composed.segments,
-            parts_made_before=composed.segments_taken,
-        )
+        _log_ready(recording, composed, outputs)
         ready = await self._tell(recording.id)
         if ready is not None:
-            await self._shelf.remove_loose(ready)  # of an earlier run
+            await self._shelf.remove_loose(ready)  # of an attempt that was lost, and ran beside this one
         await self._shelf.remove_journals(recording)
         return "ready"
 
@@ -175,12 +171,15 @@ class _Work:
     async def _composed(
         self, context: JobContext, recording: Recording, options: ComposeOptions, folder: Path
     ) -> Composed:
-        """Run the composition, and look each second how far it is. Cancelled, its process is killed."""
+        """Run the composition, and look each second how far it is. Cancelled, its process is killed.
+
+        Of the errors one is ours: _DiskShortError.
+        """
         said = folder / _PROGRESS
         composed: Composed | None = None
         failure: Exception | None = None
         async with trio.open_nursery() as beside:
-            beside.start_soon(self._watch, context, recording, said)
+            beside.start_soon(self._watch, context, recording, said, beside.cancel_scope)
             try:
                 composed = await self._registry.processes.run(self._compose, str(folder), options, str(said))
             except Exception as error:  # as it is, not in a group
@@ -188,13 +187,18 @@ class _Work:
             beside.cancel_scope.cancel()
         if failure is not None:
             raise failure
-        assert composed is not None  # or it failed, or we were cancelled
+        if composed is None:  # nor did it fail: `_watch` ended it
+            raise _DiskShortError
         return composed
 
-    async def _watch(self, context: JobContext, recording: Recording, path: Path) -> None:
+    async def _watch(
+        self, context: JobContext, recording: Recording, path: Path, composition: trio.CancelScope
+    ) -> None:
         before: Progress | None = None
         while True:
             await trio.sleep(_LOOK_EACH_S)
+            if await self._is_short():
+                composition.cancel()
             progress = await trio.to_thread.run_sync(_read_progress, path)
             if progress is not None and progress != before:
                 before = progress
@@ -207,6 +211,16 @@ class _Work:
         except DatabaseUnavailableError:
             return  # the film matters, and what is said next is newer
         self._told(msgspec.structs.replace(recording, progress=progress))
+
+    async def _is_short(self) -> bool:
+        return await self._shelf.is_short(self._settings.min_free_bytes)
+
+    async def _postponed(self, recording_id: str, run: int, after_s: float | None = None) -> TryAgainError:
+        """To raise once people know why there is no film yet."""
+        least = f"{self._settings.min_free_bytes // 2**20} MiB"
+        reason = f"less than {least} is free on the server's disk; it is tried again by itself"
+        await self._fail(recording_id, run, reason)
+        return TryAgainError(reason, after_s, counts=False)
 
     async def _fail(self, recording_id: str, run: int, reason: str) -> None:
         now_ms = self._shelf.now_ms()
@@ -221,11 +235,31 @@ class _Work:
         return recording
 
 
+def _log_ready(recording: Recording, composed: Composed, outputs: Outputs) -> None:
+    _log.info(
+        "recording_ready",
+        recording=recording.id,
+        bytes=outputs.bytes,
+        encoder=composed.encoder,
+        refused_encoders=list(composed.refused_encoders),
+        loudness_lufs=composed.loudness_lufs,
+        parts=composed.segments,
+        parts_made_before=composed.segments_taken,
+    )
+    if composed.broken_tracks or composed.missing_glyphs:
+        _log.warning(
+            "recording_with_flaws",
+            recording=recording.id,
+            broken_tracks=list(composed.broken_tracks),
+            missing_glyphs=composed.missing_glyphs,
+        )
+
+
 def _read_progress(path: Path) -> Progress | None:
     """What the worker process said last; None when it said nothing yet."""
     try:
         with path.open("rb") as file:
-            said = msgspec.json.decode(file.read(_PROGRESS_BYTES), type=_Said)
+            said = msgspec.json.decode(file.read(_PROGRESS_BYTES), type=Said)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
     return Progress(share=said.share, stage=said.stage, time_left_s=said.time_left_s)
@@ -234,8 +268,7 @@ def _read_progress(path: Path) -> Progress | None:
 def _outputs(recording: Recording, composed: Composed, out: Path) -> tuple[list[_File], Outputs]:
     """The files that are there and what the row says of them. FileNotFoundError when the film is not.
 
-    Each attempt has names of its own: what people read is never written again, and what a killed attempt left is told
-    from what its successor stores.
+    Each attempt has names of its own: what a killed one left is told from what its successor stores.
     """
     base = "recordings/" + new_id(f"{recording.id}_{recording.run}")
     film = next((path for path in (out / "meeting.mp4", out / "meeting.webm") if path.is_file()), out / "meeting.mp4")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import msgspec
 import structlog
-import trio
 
 from appliance.jobs.places import JobContext
 from appliance.jobs.recording_orders import (
@@ -26,9 +25,6 @@ from appliance.store import jobs, recordings
 from appliance.store.recordings import Recording
 
 _log = structlog.get_logger(__name__)
-
-# A worker process that was told to stop is killed within a turn of the queue.
-_LOOK_EACH_S = 0.2
 
 
 def add_removal(registry: Registry, shelf: Shelf) -> None:
@@ -81,9 +77,4 @@ async def _remove_loose(shelf: Shelf, before: Recording) -> None:
 async def _wait_not_processed(shelf: Shelf, recording: Recording) -> None:
     """Its worker process would write into the folder that is being removed. The job's deadline bounds this."""
     await end_ahead(shelf, recording.id)
-    key = process_key(recording.id, recording.run)
-    while True:
-        job = await shelf.database.read(jobs.by_key, RECORDING_PROCESS.name, key)
-        if job is None or job.state != "running":
-            return
-        await trio.sleep(_LOOK_EACH_S)
+    await shelf.wait_not_running(RECORDING_PROCESS.name, process_key(recording.id, recording.run))

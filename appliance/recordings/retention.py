@@ -14,8 +14,7 @@ from appliance.jobs.recording_orders import RECORDING_PROCESS, process_key, remo
 from appliance.jobs.registry import Registry
 from appliance.jobs.schedule import Every
 from appliance.jobs.types import JobType, NoPayload
-from appliance.recordings.processing import Told
-from appliance.recordings.shelf import Shelf
+from appliance.recordings.shelf import Shelf, Told
 from appliance.settings import RecordingSettings
 from appliance.store import jobs, recording_runs, recording_shares, recordings
 from appliance.store.database import Conn

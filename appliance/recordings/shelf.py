@@ -1,7 +1,7 @@
 """Where recordings lie: rows in the database, objects in the storage, journals on one node's disk.
 
 Owns the journals' folder below the recordings' folder of this node, after the recorder has closed it: its size and its
-end. Refuses to know what is in it.
+end, and the wait for whoever writes into it. Refuses to know what is in it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,18 @@ from pathlib import Path
 import trio
 
 from appliance.files.storage import ObjectStorage
-from appliance.store import recording_runs
+from appliance.recorder.writer import free_bytes
+from appliance.store import jobs, recording_runs
 from appliance.store.database import Database
 from appliance.store.recordings import Recording
 
+Told = Callable[[Recording], None]
+"""Is told how far a recording is, and how it ended, by its row. Must not wait."""
+
+OUT = "out"
+"""Where a composition leaves files, in the recording's folder."""
+# A worker process that was told to stop is killed within a turn of the queue.
+_LOOK_EACH_S = 0.2
 _NAME = re.compile(r"rec_[a-z0-9_]{1,64}")
 
 
@@ -44,6 +52,23 @@ class Shelf:
     async def journals_bytes(self, recording_id: str) -> int | None:
         """What the folder takes; None when there is none."""
         return await trio.to_thread.run_sync(_size, self.folder(recording_id))
+
+    async def is_short(self, least_bytes: int) -> bool:
+        """Whether less than this is free on the disk that holds the folders."""
+        return await trio.to_thread.run_sync(free_bytes, self.root) < least_bytes
+
+    async def remove_made(self, recording_id: str) -> None:
+        """Delete what was made of the journals and is not stored yet: as large as they are, and soon made again. The
+        film's segments stay, a fraction of that: they are what takes the time."""
+        await trio.to_thread.run_sync(_remove, self.folder(recording_id) / OUT)
+
+    async def wait_not_running(self, type: str, key: str) -> None:
+        """Until a job's process is gone, which writes into a folder. Who waits bounds this."""
+        while True:
+            job = await self.database.read(jobs.by_key, type, key)
+            if job is None or job.state != "running":
+                return
+            await trio.sleep(_LOOK_EACH_S)
 
     async def remove_objects(self, keys: list[str]) -> None:
         """Delete objects, those that are there."""

@@ -63,7 +63,7 @@ async def announce(conn: Conn, recording_id: str, run: int, keys: Sequence[str])
 async def set_ready(conn: Conn, recording_id: str, run: int, outputs: Outputs, now_ms: int) -> bool:
     """Whether this call made it playable: the objects were announced and are stored. Told as `RecordingProcessed`.
 
-    From here on people are led to these objects, and to those of an earlier run no more: they are loose now.
+    From here on people are led to these objects; what else was announced, as by a run that was killed, stays loose.
     """
     before = await by_id(conn, recording_id)
     if before is None or not _goes_on(before, run) or not set(outputs.keys) <= set(before.loose_keys):
@@ -82,7 +82,7 @@ async def set_ready(conn: Conn, recording_id: str, run: int, outputs: Outputs, n
         msgspec.json.encode(outputs.tracks).decode(),
         msgspec.json.encode(outputs.chapters).decode(),
     )
-    await _set_loose(conn, recording_id, [key for key in before.keys if key not in outputs.keys])
+    await _set_loose(conn, recording_id, [key for key in before.loose_keys if key not in outputs.keys])
     found = await by_id(conn, recording_id)
     assert found is not None  # just changed
     event = RecordingProcessed(

@@ -83,6 +83,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int | None
     """Of all its files; before they are made, of its journals."""
     video_key: str | None
+    """Of one that is ready, always."""
     video_type: str | None
     thumbnail_key: str | None
     captions_key: str | None
@@ -96,7 +97,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     progress: Progress | None
     deleted_at_ms: int | None
     loose_keys: tuple[str, ...]
-    """Of objects that nobody is led to: being stored, left by a run that was killed, or of an earlier run."""
+    """Of objects that nobody is led to: being stored, or left by a run that was killed."""
 
     @property
     def keys(self) -> list[str]:
@@ -122,8 +123,8 @@ class Outputs(msgspec.Struct, frozen=True, kw_only=True):
 
     duration_ms: int
     bytes: int
-    video_key: str | None
-    video_type: str | None
+    video_key: str
+    video_type: str
     thumbnail_key: str | None
     captions_key: str | None
     tracks: tuple[Track, ...]

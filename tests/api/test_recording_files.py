@@ -71,27 +71,6 @@ def test_players_ask_for_ranges(api: ApiServer) -> None:
     assert ann.call("GET", path, headers={"Range": "bytes=999999-"}).status == 416
 
 
-def test_another_run_makes_another_version(api: ApiServer) -> None:
-    """Nobody gets half of each: neither who asks for the rest, nor who kept the first one."""
-    ann = api.user("fil_cas")
-    recording = rec.ready(api, ann, rec.running_meeting(ann))
-    path = f"/recordings/{recording}/file"
-    old = ann.get(path).headers["ETag"]
-    before = rec.row(api, recording)
-    other = b"another film " * 500
-    rec.ready_again(api, recording, other)
-    rest = ann.call("GET", path, headers={"Range": "bytes=100-", "If-Range": old})
-    assert (rest.status, rest.body) == (200, other)
-    kept = ann.call("GET", path, headers={"If-None-Match": old})
-    assert (kept.status, kept.body, kept.headers["ETag"]) == (200, other, f'"{recording}-2"')
-    assert ann.call("GET", path, headers={"If-None-Match": kept.headers["ETag"]}).status == 304
-    after = rec.row(api, recording)
-    # what a download that has begun goes on reading is whole until somebody deletes it
-    assert before.video_key is not None and before.video_key != after.video_key
-    assert rec.run_in(api, api.services.files.read, before.video_key) == rec.VIDEO
-    assert set(before.keys) == set(after.loose_keys)
-
-
 @pytest.mark.parametrize("tail", ["file", "tracks/trk_mic", "thumbnail", "captions.vtt", "captions.srt"])
 def test_what_is_not_there_is_404(api: ApiServer, tail: str) -> None:
     ann = api.user("fil_" + tail.replace("/", "").replace(".", ""))

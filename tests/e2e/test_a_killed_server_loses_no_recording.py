@@ -9,7 +9,6 @@ import os
 import random
 import time
 from pathlib import Path
-from typing import Any
 
 import av
 import pytest
@@ -19,6 +18,7 @@ from appliance.asyncio_thread import open_asyncio_thread
 from tests.support.bot import open_bot
 from tests.support.http_client import HttpClient
 from tests.support.peer import Peer, loopback_candidates
+from tests.support.processed import processed
 from tests.support.server import Server, running_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -28,18 +28,6 @@ KILLS = int(os.environ.get("PARLEY_KILLS", "5"))
 LONGEST_S = 4.0
 # What a kill may cost (MEDIA-NOTES, recording integrity).
 LOST_S = 1.0
-# A recording begins to hold pictures with the first key frame.
-PROCESSED_WITHIN_S = 90.0
-
-
-def _processed(client: HttpClient, recording_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + PROCESSED_WITHIN_S
-    while True:
-        recording: dict[str, Any] = client.get(f"/recordings/{recording_id}")
-        if recording["status"] not in ("recording", "processing"):
-            return recording
-        assert time.monotonic() < deadline, recording
-        time.sleep(0.2)
 
 
 def _seconds(path: Path, kind: str) -> float:
@@ -82,7 +70,7 @@ def test_a_killed_server_loses_no_recording(tmp_path: Path) -> None:
             after_s = chance.uniform(1.0, LONGEST_S)
             recording_id, ran_s, longest_s = _record_until_killed(server, host, after_s)
             server.start()
-            recording = _processed(host, recording_id)
+            recording = processed(host, recording_id)
             told = f"instant {number}: killed after {ran_s:.2f} s, {recording}"
             assert (recording["status"], recording["recovered"]) == ("ready", True), told
             assert ran_s - LOST_S < recording["duration_s"] < longest_s + 0.5, told

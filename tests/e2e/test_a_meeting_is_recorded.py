@@ -5,38 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tests.e2e.person import Person, new_meeting
 from tests.support import film
-from tests.support.http_client import HttpClient
 from tests.support.media import COLOURS
+from tests.support.processed import processed
 from tests.support.server import Server
 
 SCRIPT = (Path(film.__file__).parent / "beep_flash.js").read_text()
 TONES = {"red": 440.0, "green": 660.0, "blue": 880.0}
 RECORDED_S = 8.0
-PROCESSED_WITHIN_S = 120.0
 
 
 def _beeps(person: Person, colour: str) -> None:
     """Give a person the camera and microphone that flash and beep."""
     setting = f"window.beepFlash = {{rgb: {list(COLOURS[colour])}, hz: {TONES[colour]}}};"
     person.page.playwright.context.add_init_script(setting + SCRIPT)  # type: ignore[attr-defined]
-
-
-def processed(client: HttpClient, recording_id: str) -> dict[str, Any]:
-    """Wait until a recording is playable."""
-    deadline = time.monotonic() + PROCESSED_WITHIN_S
-    seen: dict[str, Any] = client.get(f"/recordings/{recording_id}")
-    while seen["status"] in ("recording", "paused", "processing"):
-        assert time.monotonic() < deadline, seen
-        time.sleep(0.25)
-        seen = client.get(f"/recordings/{recording_id}")
-    assert seen["status"] == "ready", seen
-    return seen
 
 
 def test_a_meeting_of_three_is_recorded(server: Server, people: Callable[..., Person], tmp_path: Path) -> None:
@@ -67,6 +53,7 @@ def test_a_meeting_of_three_is_recorded(server: Server, people: Callable[..., Pe
         person.is_told_of_the_recording(on=False)
 
     recording = processed(host, started["id"])
+    assert recording["status"] == "ready", recording
     assert took - 0.5 < recording["duration_s"] < longest + 0.5
     path = tmp_path / "meeting.mp4"
     path.write_bytes(host.download(f"/recordings/{started['id']}/file"))

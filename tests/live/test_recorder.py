@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from appliance.errors import UserError
 from appliance.jobs.recording_orders import RECORDING_AHEAD
-from appliance.recorder.journal import Kind, Record, encode
-from appliance.recorder.manifest import Manifest, TrackFile, read_manifest, write_manifest
-from appliance.settings import RecordingSettings
+from appliance.recorder.manifest import read_manifest
+from appliance.settings import DatabaseSettings, RecordingSettings, Settings
 from appliance.store import jobs, recordings
-from tests.support.live_world import NODE, World, now_ms, open_world, world_settings
+from appliance.store.database import SQLITE_FILE, Conn, DatabaseError, DatabaseUnavailableError
+from tests.support.live_world import NODE, World, open_world, world_settings
 
 
 async def _row(world: World, recording_id: str) -> recordings.Recording:
@@ -93,48 +98,6 @@ async def test_it_goes_on_after_a_restart_and_not_after_a_stop(tmp_path: Path) -
         await ann.hears_nothing_of("recording")
 
 
-async def test_a_kill_is_made_good_at_the_next_start(tmp_path: Path) -> None:
-    new = recordings.NewRecording(
-        id="rec_killed",
-        meeting_id="",
-        title="Monday",
-        layout="speaker",
-        started_by_id=None,
-        started_by_name=None,
-        started_at_ms=now_ms(),
-        node=NODE,
-    )
-    async with open_world(tmp_path) as world:
-        meeting, other = await world.meeting(), await world.meeting()
-        await world.database.run(recordings.start, replace(new, meeting_id=meeting.id))
-        for killed in (replace(new, id="rec_nothing_left"), replace(new, id="rec_elsewhere", node="node_other")):
-            await world.database.run(recordings.start, replace(killed, meeting_id=other.id))
-    folder = tmp_path / "recordings/rec_killed"
-    (folder / "tracks").mkdir(parents=True)
-    track = TrackFile(
-        track="trk_1",
-        file="tracks/trk_1.journal",
-        participant_id="prt_1",
-        name="Ann",
-        source="microphone",
-        kind="audio",
-    )
-    write_manifest(
-        folder,
-        Manifest(recording_id="rec_killed", meeting_id=meeting.id, title="t", started_at_ms=1, tracks=(track,)),
-    )
-    (folder / track.file).write_bytes(encode(Record(kind=Kind.FRAME, at_us=9_000_000, payload=b"x")) + b"torn")
-    async with open_world(tmp_path) as world:
-        row = await _row(world, "rec_killed")
-        assert (row.status, row.recovered, row.stop_reason) == ("processing", True, "the server was killed")
-        assert read_manifest(folder).stopped_at_ms == 9000
-        lost = await _row(world, "rec_nothing_left")
-        assert lost.status == "failed" and lost.error is not None and "manifest.json" in lost.error
-        assert (await _row(world, "rec_elsewhere")).status == "recording"
-        ann = await world.join(meeting, "Ann", "host")
-        await ann.hears("recording", state="on")  # as before the kill
-
-
 async def test_a_disk_that_fills_ends_it_and_the_call_goes_on(tmp_path: Path, monkeypatch: Any) -> None:
     async with open_world(tmp_path) as world:
         meeting = await world.meeting()
@@ -150,3 +113,114 @@ async def test_a_disk_that_fills_ends_it_and_the_call_goes_on(tmp_path: Path, mo
             await world.recorder.start(meeting.id, by_user_id=None, by_name=None, layout=None)
         assert (refused.value.status, refused.value.code) == (507, "disk_full")
         assert world.recorder.statistics()["disk_errors"] == 2
+
+
+@contextmanager
+def database_away(folder: Path) -> Iterator[None]:
+    """Another process writes and does not end."""
+    with closing(sqlite3.connect(folder / SQLITE_FILE, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def impatient(folder: Path) -> Settings:
+    """Settings of a server that soon says that its database is away."""
+    return replace(world_settings(folder), database=DatabaseSettings(busy_timeout_s=0.01))
+
+
+async def _refuse(conn: Conn) -> None:
+    """From now on the database refuses recordings, for good."""
+    await conn.execute(
+        "CREATE TRIGGER refuse BEFORE INSERT ON recordings BEGIN SELECT RAISE(ABORT, 'no more recordings'); END"
+    )
+
+
+def folders(folder: Path) -> list[str]:
+    return [path.name for path in (folder / "recordings").glob("*")]
+
+
+async def test_a_database_that_refuses_the_start_costs_the_recording_and_not_the_meeting(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        await world.database.run(_refuse)
+        with capture_logs() as lines:
+            meeting = await world.meeting(auto_record=True)
+            ann = await world.join(meeting, "Ann", "host")
+            await world.until(lambda: any(line["event"] == "recording_not_started" for line in lines))
+        (line,) = [line for line in lines if line["event"] == "recording_not_started"]
+        assert (line["meeting"], line["reason"], line["tried_again"]) == (meeting.id, "no more recordings", False)
+        await ann.hears_nothing_of("recording")
+        await ann.offers("microphone")
+        with pytest.raises(DatabaseError, match="no more recordings"):
+            await world.recorder.start(meeting.id, by_user_id=None, by_name=None, layout=None)
+        assert folders(tmp_path) == []
+        assert not world.recorder.is_recording(meeting.id)
+        # by its host
+        await ann.says("recording_start")
+        assert (await ann.hears("error"))["code"] == "unavailable"
+        await world.database.run(_accept)
+        await ann.says("recording_start")
+        assert (await ann.hears("recording"))["state"] == "on"
+
+
+async def _accept(conn: Conn) -> None:
+    await conn.execute("DROP TRIGGER refuse")
+
+
+@pytest.mark.slow
+async def test_a_meeting_that_says_so_is_recorded_once_the_database_is_back(tmp_path: Path) -> None:
+    async with open_world(tmp_path, settings=impatient(tmp_path)) as world:
+        meeting = await world.meeting()
+        ann = await world.join(meeting, "Ann", "host")
+        await world.quiet()
+        with capture_logs() as lines:
+            with database_away(tmp_path):
+                with pytest.raises(DatabaseUnavailableError):
+                    await world.recorder.start(meeting.id, by_user_id=None, by_name=None, layout=None)
+                assert folders(tmp_path) == []
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(world.recorder.meeting_started, replace(meeting, auto_record=True))
+                    await world.until(lambda: any(line["event"] == "recording_not_started" for line in lines))
+                    nursery.cancel_scope.cancel()
+            await world.recorder.meeting_started(replace(meeting, auto_record=True))
+        assert {line["tried_again"] for line in lines if line["event"] == "recording_not_started"} == {True}
+        shown = await ann.hears("recording", state="on")
+        assert folders(tmp_path) == [shown["recording_id"]]
+
+
+@pytest.mark.slow
+async def test_an_end_is_stored_once_the_database_is_back(tmp_path: Path) -> None:
+    async with open_world(tmp_path, settings=impatient(tmp_path)) as world:
+        meeting = await world.meeting()
+        await world.join(meeting, "Ann", "host")
+        await world.quiet()
+        recording_id = await world.recorder.start(meeting.id, by_user_id=None, by_name=None, layout=None)
+        with capture_logs() as lines:
+            async with trio.open_nursery() as nursery:
+                with database_away(tmp_path):
+                    nursery.start_soon(world.recorder.stop, recording_id, "asked")
+                    await world.until(lambda: any(line["event"] == "recording_end_not_stored" for line in lines))
+        assert (await _row(world, recording_id)).status == "processing"
+
+
+async def test_an_end_that_the_database_refuses_is_left_to_the_next_start(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        meeting = await world.meeting()
+        ann = await world.join(meeting, "Ann", "host")
+        await world.quiet()
+        recording_id = await world.recorder.start(meeting.id, by_user_id=None, by_name=None, layout=None)
+        await world.database.run(_refuse_ends)
+        await world.recorder.stop(recording_id, "asked")
+        await ann.offers("microphone")
+        assert (await _row(world, recording_id)).status == "recording"
+    async with open_world(tmp_path) as world:  # which does not fail either
+        assert (await _row(world, recording_id)).status == "recording"
+        await world.database.run(_accept)
+    async with open_world(tmp_path) as world:
+        assert (await _row(world, recording_id)).status == "processing"
+
+
+async def _refuse_ends(conn: Conn) -> None:
+    await conn.execute(
+        "CREATE TRIGGER refuse BEFORE UPDATE ON recordings BEGIN SELECT RAISE(ABORT, 'no more ends'); END"
+    )

@@ -7,7 +7,7 @@ whole job is counted, from journals to files: reading, tracks, sound, film. The 
     python tests/load/compose.py [--quick] [--minutes 3] [--profile] [--hours 4 --small]
 
 The process is held on one core. What counts is its processor time, which other work on the machine disturbs little; the
-time on the clock is given beside it.
+time on the clock is given beside it. The exit code is 1 when it takes longer than the recording did (TARGET).
 
 ``--hours --small`` is the test of a long meeting: cameras of 160×90 at 10 frames/s that flash when their microphones
 beep (`marks`), two of the senders' clocks 200 ppm apart, a film of 360p. Memory has to be flat while the sound is made
@@ -30,6 +30,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -179,8 +180,8 @@ def main() -> None:
     ]
     columns = ("cameras, layout", "CPU s per s", "CPU s per recorded hour", "wall s per s", "film Mb/s", "most MB")
     table.show(f"compose, {seconds:.0f} s of four people, load average {load_before:.1f} before", columns, rows)
-    worst = max(found["cpu_s_per_s"] for found in figures.values())
-    print(f"\ntarget of {TARGET} s of one core per recorded second: {'met' if worst < TARGET else 'missed'}")
+    is_met = meets_target(figures.values())
+    print(f"\ntarget of {TARGET} s of one core per recorded second: {'met' if is_met else 'MISSED'}")
     passed = [show_long(found) for found in figures.values() if "placed" in found]
     peak_mb = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     result = {
@@ -192,8 +193,13 @@ def main() -> None:
         "detail": {"seconds": seconds, "load_average": round(load_before, 2), "peak_mb": peak_mb, **figures},
     }
     print(json.dumps(result))
-    if not all(passed):
+    if not (is_met and all(passed)):
         sys.exit(1)
+
+
+def meets_target(figures: Iterable[dict[str, Any]]) -> bool:
+    """Whether each of `measure`'s is."""
+    return all(found["cpu_s_per_s"] < TARGET for found in figures)
 
 
 def measure_all(

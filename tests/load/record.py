@@ -8,9 +8,11 @@ and stopped over HTTP, and the making of its film is called off, so that no wind
     python tests/load/record.py [--quick] [--rounds N] [--seconds S] [--rooms N]
 
 What is shown of a round is the difference of its two windows: processor time of all threads of the server, from tap to
-disk. A round is void when one of its windows is (figures.void_because). Added latency is compared by the median of the
-p99 with and without; it is unchanged when that with recording lies among those without. The journals are read
-afterwards: every frame that was sent from a track's first to its last must be in them.
+disk. A round is void when one of its windows is (figures.void_because). Latency is compared within each round: the p99
+with recording over that without, and the median of these ratios counts. The journals are read afterwards: every frame
+that was sent from a track's first to its last must be in them.
+
+The exit code is 1 when a target is missed; when no round is valid nothing is said of processor time and latency.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,6 +53,8 @@ SETTLE_S = 0.7
 CALLED_OFF_WITHIN_S, REST_S = 10.0, 0.4
 # The promise: recording eight tracks takes less than this of a core.
 TARGET = 0.05
+# "Unchanged": the same call's p99 varies by so much from run to run (RESULTS.md).
+P99_RATIO_MOST = 1.3
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,11 @@ class Round:
     def added(self) -> float:
         """Share of a core."""
         return self.recorded.server_cpu_share - self.without.server_cpu_share
+
+    @property
+    def p99_ratio(self) -> float:
+        """Recorded over without."""
+        return self.recorded.latency["p99_ms"] / self.without.latency["p99_ms"]
 
     def added_by_thread(self) -> Counter[str]:
         """Seconds."""
@@ -195,10 +204,6 @@ def counted(rounds: Sequence[Round]) -> list[Round]:
     return [one for one in rounds if not one.void] or list(rounds)
 
 
-def p99s(windows: Iterable[Window]) -> list[float]:
-    return [window.latency["p99_ms"] for window in windows]
-
-
 def show(rounds: Sequence[Round], load: Load) -> None:
     rows = []
     for number, one in enumerate(rounds, 1):
@@ -231,11 +236,10 @@ def result(rounds: Sequence[Round], load: Load, lost: int, load_before: float) -
     threads: Counter[str] = Counter()
     for one in fair:
         threads.update(one.added_by_thread())
-    before, behind = p99s(one.without for one in fair), p99s(one.recorded for one in fair)
-    usual = statistics.median(before)
+    p99_ratios = sorted(one.p99_ratio for one in fair)
+    p99_ratio = statistics.median(p99_ratios)
     every = sum((one.journals for one in rounds), Journals())
     valid = sum(not one.void for one in rounds)
-    unchanged = min(before) <= statistics.median(behind) <= max(before) or statistics.median(behind) < usual
     detail = {
         "tracks": tracks,
         "rounds": len(rounds),
@@ -249,9 +253,9 @@ def result(rounds: Sequence[Round], load: Load, lost: int, load_before: float) -
         "added_by_thread": {
             name: round(spent / seconds / len(fair), 4) for name, spent in threads.most_common() if abs(spent) >= 0.01
         },
-        "p99_ratio": round(statistics.median(behind) / usual, 3),
-        "p99_spread_without": [round(value / usual, 3) for value in (min(before), max(before))],
-        "p99_unchanged": unchanged if valid else None,
+        "p99_ratio": round(p99_ratio, 3),
+        "p99_ratios": [round(ratio, 3) for ratio in p99_ratios],
+        "p99_unchanged": p99_ratio < P99_RATIO_MOST if valid else None,
         "journal_bytes_per_s": round(statistics.median(one.journals.bytes_per_s for one in fair)),
         "media_bytes_per_s": media_bytes_per_s(load),
         "frames": every.frames,
@@ -264,6 +268,14 @@ def result(rounds: Sequence[Round], load: Load, lost: int, load_before: float) -
     }
     unit = f"share of a core added by recording {tracks} tracks"
     return {"bench": "record", "unit": unit, "ours": round(median, 4), "peer": None, "ratio": None, "detail": detail}
+
+
+def missed(detail: dict[str, Any]) -> list[str]:
+    """Targets of `result` that were not met; what is not known is not among them."""
+    lost = ("frames_missing", "gaps", "frames_before_a_key_frame", "records_lost")
+    return [name for name in ("target_met", "p99_unchanged") if detail[name] is False] + [
+        name for name in lost if detail[name]
+    ]
 
 
 def media_bytes_per_s(load: Load) -> int:
@@ -291,9 +303,8 @@ def main() -> None:
     for name, value in (("added", line["ours"]), *line["detail"].items()):
         print(f"- {name}: {value}")
     print(f"\n{json.dumps(line)}")
-    detail = line["detail"]
-    if any(detail[name] for name in ("frames_missing", "gaps", "frames_before_a_key_frame", "records_lost")):
-        sys.exit("frames are missing from the journals")
+    if failed := missed(line["detail"]):
+        sys.exit(f"missed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

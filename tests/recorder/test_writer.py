@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -134,6 +135,17 @@ def test_nothing_begins_on_a_full_disk(tmp_path: Path) -> None:
     with pytest.raises(DiskError, match="disk full"):
         _writer(tmp_path, min_free_bytes=2**62)
     assert not (tmp_path / "rec_1").exists()
+
+
+def test_a_start_that_the_disk_refuses_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))  # folders, and no byte in any file
+    try:
+        with pytest.raises(DiskError, match="disk failed: File too large"):
+            _writer(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

@@ -85,3 +85,18 @@ async def test_a_folder_without_anything_says_so(tmp_path: Path) -> None:
         async with house.open():
             failed = await house.wait_status(ident, "failed")
         assert failed.error is not None and failed.error.startswith("the film could not be made: manifest.json")
+
+
+async def test_a_meeting_without_a_word_or_a_picture_has_a_film_too(tmp_path: Path) -> None:
+    async with open_house(tmp_path, tmp_path, height=360, fps=5) as house:
+        house.compose = compose
+        meeting = Meeting(house.shelf.folder("rec_r"), SECONDS)
+        meeting.join("Ann")
+        meeting.write()
+        new = stored_rows.recording("r", "mtg_one", node=NODE)
+        await house.database.run(stop_and_order, new, 1000, True)
+        async with house.open():
+            done = await until(lambda: house.row_in("rec_r", "ready", "failed"), within_s=120)
+        assert (done.status, done.error, done.tracks) == ("ready", None, ())
+        with av.open(io.BytesIO(await house.shelf.files.read(str(done.video_key)))) as film:
+            assert sum(1 for _ in film.decode(video=0)) == pytest.approx(5 * SECONDS, abs=2)

@@ -6,11 +6,14 @@ import os
 from pathlib import Path
 
 import av
+import msgspec
 import pytest
 import trio
+from structlog.testing import capture_logs
 
-from appliance.jobs.recording_orders import RECORDING_AHEAD, remove_order
-from appliance.live.recorder import store_end, store_start
+from appliance.jobs.recording_orders import RECORDING_AHEAD, RECORDING_PROCESS, process_key, remove_order
+from appliance.live.recording_rows import store_end, store_start
+from appliance.recorder.composed import LEAST_FPS, MOST_FPS, ComposeOptions
 from appliance.recorder.manifest import Manifest, read_manifest
 from appliance.recordings.ahead import compose_options, end_ahead
 from appliance.settings import RecordingSettings
@@ -26,6 +29,9 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.slow
 
 SECONDS = 38
+# A film of 38 seconds is made in two, and in a hundred on a machine that has a lot else to do.
+WITHIN_S = 240.0
+SMALL = {"height": 360, "fps": short_films.FPS}
 AHEAD = RECORDING_AHEAD.name
 
 
@@ -68,7 +74,7 @@ async def share(house: House, least: float) -> float | None:
 
 
 async def test_it_grows_with_the_recording_and_is_taken_over(tmp_path: Path) -> None:
-    async with open_house(tmp_path, tmp_path, height=360) as house:
+    async with open_house(tmp_path, tmp_path, **SMALL) as house:
         house.compose = short_films.compose
         growing = await begin(house, tmp_path)
         async with house.open():
@@ -78,11 +84,11 @@ async def test_it_grows_with_the_recording_and_is_taken_over(tmp_path: Path) -> 
                     await trio.sleep(0.3)
                     assert await share(house, 0) is None
                 else:
-                    found = await until(lambda at=expected: share(house, at - 0.01), within_s=30)
+                    found = await until(lambda at=expected: share(house, at - 0.01), within_s=WITHIN_S)
                     assert abs(found - expected) < 0.01
             assert [one.status for one in house.told] == ["recording"] * len(house.told)
             await finish(house, growing)
-            done = await until(lambda: house.row_in("rec_r", "ready", "failed"), within_s=60)
+            done = await until(lambda: house.row_in("rec_r", "ready", "failed"), within_s=WITHIN_S)
             assert (done.status, done.error, done.progress) == ("ready", None, None)
             job = await house.wait_job(AHEAD, "rec_r", "done", "cancelled")
             assert job.attempts <= 1
@@ -94,7 +100,7 @@ async def test_it_grows_with_the_recording_and_is_taken_over(tmp_path: Path) -> 
 
 
 async def test_what_is_not_asked_for_is_not_made(tmp_path: Path) -> None:
-    async with open_house(tmp_path, tmp_path, height=360) as house:
+    async with open_house(tmp_path, tmp_path, **SMALL) as house:
         growing = await begin(house, tmp_path, live=False)
         async with house.open():
             growing.until(30)
@@ -104,7 +110,7 @@ async def test_what_is_not_asked_for_is_not_made(tmp_path: Path) -> None:
 
 
 async def test_the_end_stops_a_worker_in_the_middle(tmp_path: Path) -> None:
-    async with open_house(tmp_path, tmp_path, height=360) as house:
+    async with open_house(tmp_path, tmp_path, **SMALL) as house:
         house.compose = short_films.compose
         growing = await begin(house, tmp_path)
         (growing.folder / "script").write_text("hang")
@@ -115,12 +121,12 @@ async def test_the_end_stops_a_worker_in_the_middle(tmp_path: Path) -> None:
             await finish(house, growing)
             await house.wait_job(AHEAD, "rec_r", "cancelled")
             await until(lambda: not _alive(pid))
-            done = await until(lambda: house.row_in("rec_r", "ready", "failed"), within_s=60)
+            done = await until(lambda: house.row_in("rec_r", "ready", "failed"), within_s=WITHIN_S)
             assert done.status == "ready", done.error
 
 
 async def test_its_failure_costs_nothing_but_itself(tmp_path: Path) -> None:
-    async with open_house(tmp_path, tmp_path, height=360) as house:
+    async with open_house(tmp_path, tmp_path, **SMALL) as house:
         house.compose = short_films.compose
         growing = await begin(house, tmp_path)
         (growing.folder / "script").write_text("fail")
@@ -131,48 +137,82 @@ async def test_its_failure_costs_nothing_but_itself(tmp_path: Path) -> None:
             row = await house.row("rec_r")
             assert row is not None and row.status == "recording"
             await finish(house, growing)
-            done = await until(lambda: house.row_in("rec_r", "ready", "failed"), within_s=60)
+            done = await until(lambda: house.row_in("rec_r", "ready", "failed"), within_s=WITHIN_S)
             assert done.status == "ready", done.error
 
 
 async def test_a_restart_goes_on_and_another_start_takes_it_over(tmp_path: Path) -> None:
-    async with open_house(tmp_path, tmp_path, height=360) as house:
+    async with open_house(tmp_path, tmp_path, **SMALL) as house:
         house.compose = short_films.compose
         growing = await begin(house, tmp_path)
         async with house.open():
             growing.until(28)
-            await until(lambda: share(house, 0.17), within_s=30)
+            await until(lambda: share(house, 0.17), within_s=WITHIN_S)
         before = _segments(growing.folder)
         assert len(before) == 1
         async with house.open(worker="w2"):
             growing.until(38)
-            await until(lambda: share(house, 15 / 38 - 0.01), within_s=30)
+            await until(lambda: share(house, 15 / 38 - 0.01), within_s=WITHIN_S)
         after = _segments(growing.folder)
         assert len(after) == 3
         assert before.items() <= after.items()
+        await finish(house, growing)
         async with house.open(worker="w3"):
-            await finish(house, growing)
-            done = await until(lambda: house.row_in("rec_r", "ready", "failed"), within_s=60)
+            done = await until(lambda: house.row_in("rec_r", "ready", "failed"), within_s=WITHIN_S)
             assert done.status == "ready", done.error
+
+
+async def test_what_was_made_with_other_pictures_a_second_is_made_again(tmp_path: Path) -> None:
+    async with open_house(tmp_path, tmp_path, **SMALL) as house:
+        house.compose = short_films.compose
+        growing = await begin(house, tmp_path)
+        async with house.open():
+            growing.until(28)
+            await until(lambda: share(house, 0.17), within_s=WITHIN_S)
+        before = _segments(growing.folder)
+        # started again with another setting, while the recording goes on and after it
+        house.settings = msgspec.structs.replace(house.settings, fps=10)
+        async with house.open(worker="w2"):
+            await until(lambda: _segments(growing.folder).items().isdisjoint(before.items()), within_s=WITHIN_S)
+        house.settings = msgspec.structs.replace(house.settings, fps=8)
+        await finish(house, growing)
+        with capture_logs() as lines:
+            async with house.open(worker="w3"):
+                done = await until(lambda: house.row_in("rec_r", "ready", "failed"), within_s=WITHIN_S)
+                await house.wait_job(RECORDING_PROCESS.name, process_key("rec_r", 1), "done")
+        assert done.status == "ready", done.error
+        (ready,) = [line for line in lines if line["event"] == "recording_ready"]
+        assert (ready["parts"], ready["parts_made_before"]) == (8, 0)
+        with av.open(house.shelf.root.parent / "files" / str(done.video_key)) as opened:
+            numbers = [frame.pts * frame.time_base * 8 for frame in opened.decode(video=0)]
+        assert numbers == list(range(SECONDS * 8))
 
 
 async def test_it_leaves_the_worker_processes_to_what_is_over(tmp_path: Path) -> None:
     """The one worker process is busy: it waits, and no attempt of its own is counted."""
-    async with open_house(tmp_path, tmp_path, height=360) as house, house.open():
+    async with open_house(tmp_path, tmp_path, **SMALL) as house, house.open():
         ident = await house.record("busy", "slow")
         await until(lambda: (house.shelf.folder(ident) / "process").exists())
         await begin(house, tmp_path)
-        await until(lambda: _postponed(house))
+        await until(lambda: _postponed(house, "busy"))
         assert not (house.shelf.folder("rec_r") / "segments").exists()
 
 
-async def _postponed(house: House) -> bool:
+async def test_it_leaves_the_disk_to_what_is_recorded(tmp_path: Path) -> None:
+    async with open_house(tmp_path, tmp_path, **SMALL, min_free_bytes=2**60) as house, house.open():
+        growing = await begin(house, tmp_path)
+        growing.until(30)
+        await until(lambda: _postponed(house, "too little is free"))
+        assert not (growing.folder / "segments").exists()
+
+
+async def _postponed(house: House, reason: str) -> bool:
     job = await house.job(AHEAD, "rec_r")
-    return job.state == "waiting" and job.attempts == 0 and "busy" in (job.error or "")
+    return job.state == "waiting" and job.attempts == 0 and reason in (job.error or "")
 
 
 async def test_a_deleted_one_ends_it(tmp_path: Path) -> None:
-    async with open_house(tmp_path, tmp_path, height=360) as house:
+    async with open_house(tmp_path, tmp_path, **SMALL) as house:
         growing = await begin(house, tmp_path)
         (growing.folder / "script").write_text("hang")
         async with house.open():
@@ -206,9 +246,19 @@ async def test_to_end_what_is_not_there_is_nothing(tmp_path: Path) -> None:
 
 
 def test_both_make_the_same_film() -> None:
-    settings = RecordingSettings(height=1080, format="webm", encoder="libvpx_vp9")
+    settings = RecordingSettings(height=1080, fps=30, format="webm", encoder="libvpx-vp9")
     options = compose_options(settings, "grid")
-    assert (options.layout, options.height, options.format, options.encoder) == ("grid", 1080, "webm", "libvpx_vp9")
+    assert (options.layout, options.height, options.fps) == ("grid", 1080, 30)
+    assert (options.format, options.encoder) == ("webm", "libvpx-vp9")
+    assert compose_options(RecordingSettings(), "speaker") == ComposeOptions()
+
+
+@pytest.mark.parametrize("fps", [LEAST_FPS, MOST_FPS])
+def test_the_settings_allow_what_can_be_made(fps: int) -> None:
+    assert msgspec.convert({"fps": fps}, RecordingSettings).fps == fps
+    for other in (LEAST_FPS - 1, MOST_FPS + 1):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({"fps": other}, RecordingSettings)
 
 
 def _segments(folder: Path) -> dict[str, int]:

@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 import trio
+from msgspec.structs import force_setattr
+from structlog.testing import capture_logs
 
 from appliance.files.storage import StorageUnavailableError
 from appliance.jobs.places import WorkerDiedError
@@ -17,6 +19,7 @@ from appliance.jobs.recording_orders import RECORDING_PROCESS, process_key, proc
 from appliance.recorder.compose_process import ComposeOptions
 from appliance.recorder.composed import Spoken
 from appliance.recordings.processing import reason_of
+from appliance.settings import RecordingSettings
 from appliance.store import jobs, recording_runs, recordings, transcripts
 from appliance.store.database import Conn
 from tests.support.queued_jobs import now_ms
@@ -87,6 +90,24 @@ async def test_files_are_stored_told_and_the_journals_go(tmp_path: Path, target:
         assert events == ["recording.started", "recording.stopped", "recording.processed"]
 
 
+@pytest.mark.parametrize("script", ["", "flawed"])
+async def test_the_log_says_how_the_film_was_made_and_what_is_wrong_with_it(tmp_path: Path, script: str) -> None:
+    with capture_logs() as lines:
+        async with open_house(tmp_path, tmp_path) as house, house.open():
+            ident = await house.record("r", script)
+            await house.wait_job(TYPE, process_key(ident, 1), "done")
+    (ready,) = [line for line in lines if line["event"] == "recording_ready"]
+    flaws = [line for line in lines if line["event"] == "recording_with_flaws"]
+    assert (ready["recording"], ready["encoder"], ready["bytes"]) == (ident, "double", 507)
+    if script:
+        assert (ready["loudness_lufs"], ready["refused_encoders"]) == (-31.5, ["h264_nvenc: no card"])
+        (flaw,) = flaws
+        assert (flaw["log_level"], flaw["recording"]) == ("warning", ident)
+        assert (flaw["broken_tracks"], flaw["missing_glyphs"]) == (["trk_cam"], "ĳ")
+    else:
+        assert (ready["loudness_lufs"], ready["refused_encoders"], flaws) == (None, [], [])
+
+
 async def _event_types(conn: Conn) -> list[str]:
     rows = await conn.fetch("SELECT type FROM events WHERE topic = 'media_events' ORDER BY n")
     return [row["type"] for row in rows]
@@ -113,8 +134,8 @@ async def test_the_film_gets_what_was_said_while_it_was_recorded(tmp_path: Path)
             )  # fmt: skip
             await house.database.run(transcripts.insert, segment=segment)
         ident = await house.record("r", "slow")
+        await worker_of(house, ident)  # which has written its options before its id
         path = house.shelf.folder(ident) / "options.json"
-        await until(path.exists)
         options = msgspec.json.decode(path.read_bytes(), type=ComposeOptions)
         assert options.spoken == (Spoken(1200, 1700, "prt_a", "Ann", "text 1"),)
 
@@ -188,6 +209,55 @@ async def test_one_that_keeps_failing_says_why_and_keeps_what_was_recorded(
         await house.wait_status(ident, "ready")
 
 
+SHORT = "less than 1099511627776 MiB is free on the server's disk; it is tried again by itself"
+
+
+async def test_nothing_is_made_while_too_little_is_free(tmp_path: Path, target: str | Path) -> None:
+    async with open_house(tmp_path, target, min_free_bytes=2**60) as house:
+        ident = await house.record("r")
+        async with house.open():
+            failed = await house.wait_status(ident, "failed")
+            assert (failed.error, failed.has_journals) == (SHORT, True)
+            waiting = await until(lambda: _waits(house, ident))
+            assert waiting.error == SHORT
+            assert not (house.shelf.folder(ident) / "process").exists()
+        assert [one.status for one in house.told] == ["failed"]  # and not again with each look
+        house.settings = RecordingSettings()
+        async with house.open(worker="w2"):
+            ready = await house.wait_status(ident, "ready")
+            assert (ready.run, ready.error) == (1, None)
+        events = await house.database.read(_event_types)
+        assert events == ["recording.started", "recording.stopped", "recording.failed", "recording.processed"]
+
+
+async def test_a_film_that_leaves_too_little_free_is_stopped_and_tried_again_later(tmp_path: Path) -> None:
+    async with open_house(tmp_path, tmp_path, min_free_bytes=2**24) as house, house.open():
+        ident = await house.record("r", "slow")
+        pid = await worker_of(house, ident)
+        folder = house.shelf.folder(ident)
+        for made in (folder / "out/tracks", folder / "segments"):
+            made.mkdir(parents=True)
+        force_setattr(house.settings, "min_free_bytes", 2**60)  # as if others wrote
+        failed = await house.wait_status(ident, "failed")
+        assert (failed.error, failed.has_journals) == (SHORT, True)
+        job = await until(lambda: _waits(house, ident))
+        assert job.run_at_ms > now_ms() + 200_000
+        assert not alive(pid)
+        assert not (folder / "out").exists()
+        assert (folder / "segments").exists() and (folder / "a.journal").exists()
+        assert house.told[-1].status == "failed"
+        # who does not want to wait
+        force_setattr(house.settings, "min_free_bytes", 2**24)
+        (folder / "script").unlink()
+        await house.database.run(again, ident)
+        assert (await house.wait_status(ident, "ready")).run == 2
+
+
+async def _waits(house: House, recording_id: str) -> jobs.Job | None:
+    job = await house.job(TYPE, process_key(recording_id, 1))
+    return job if (job.state, job.attempts) == ("waiting", 0) and job.error else None
+
+
 async def test_one_whose_journals_are_gone_fails_at_once(tmp_path: Path) -> None:
     async with open_house(tmp_path, tmp_path) as house:
         ident = await house.record("r")
@@ -212,47 +282,25 @@ async def test_what_is_not_wanted_any_more_does_nothing(tmp_path: Path) -> None:
         assert await house.objects() == set()
 
 
-async def test_files_of_an_earlier_run_do_not_stay(tmp_path: Path) -> None:
-    async with open_house(tmp_path, tmp_path) as house:
-        ident = await house.record("r")
-        async with house.open():
-            first = await house.wait_status(ident, "ready")
-            await house.wait_job(TYPE, process_key(ident, 1), "done")
-        await house.shelf.files.write("recordings/rec_r_killed.mp4", b"half a film")
+async def test_what_a_killed_run_stored_does_not_stay(tmp_path: Path, target: str | Path) -> None:
+    """Killed between storing and the row that says so, then given up by somebody, who later wants it after all."""
+    async with open_house(tmp_path, target) as house:
+        ident = await house.record("r", order=False)
         await house.database.run(_killed, ident)
-        house.shelf.folder(ident).mkdir()
-        async with house.open(worker="w2"):
+        await house.shelf.files.write("recordings/rec_r_killed.mp4", b"half a film")
+        async with house.open():
             await house.database.run(again, ident)
-            second = await house.wait_status(ident, "ready")
-            assert not set(first.keys) & set(second.keys[:4])
+            ready = await house.wait_status(ident, "ready")
             await house.wait_job(TYPE, process_key(ident, 2), "done")
-        second = await house.wait_status(ident, "ready")
-        assert await house.objects() == {key.removeprefix("recordings/") for key in second.keys}
-        assert len(second.keys) == 4 and second.loose_keys == ()
+        assert (ready.run, ready.loose_keys) == (2, ())
+        assert len(ready.keys) == 4
+        assert await house.objects() == {key.removeprefix("recordings/") for key in ready.keys}
 
 
 async def _killed(conn: Conn, recording_id: str) -> None:
-    """As if another run had been killed between storing and the row that says so."""
-    sql = "UPDATE recordings SET status = $2, has_journals = TRUE WHERE id = $1"
-    await conn.execute(sql, recording_id, "processing")
+    assert await recording_runs.begin_run(conn, recording_id, 1, bytes=98)
     assert await recording_runs.announce(conn, recording_id, 1, ["recordings/rec_r_killed.mp4"])
-    await conn.execute(sql, recording_id, "failed")
-
-
-async def test_the_film_before_stays_as_it_is_until_another_is_whole(tmp_path: Path) -> None:
-    async with open_house(tmp_path, tmp_path) as house:
-        ident = await house.record("r")
-        async with house.open():
-            first = await house.wait_status(ident, "ready")
-            await house.wait_job(TYPE, process_key(ident, 1), "done")
-        await house.database.run(_killed, ident)
-        house.shelf.folder(ident).mkdir()
-        (house.shelf.folder(ident) / "script").write_text("broken")
-        async with house.open(worker="w2"):
-            await house.database.run(again, ident)
-            failed = await house.wait_status(ident, "failed")
-        assert failed.video_key == first.video_key
-        assert await house.shelf.files.read(str(first.video_key)) == b"film" * 100
+    assert await recording_runs.cancel(conn, recording_id)
 
 
 def test_reasons_are_for_people() -> None:

@@ -20,11 +20,9 @@ from tests.support.waiting import until
 DAY_MS = 86_400_000
 
 
-async def finished(house: House, ident: str, age_ms: int, bytes: int = 100) -> str:
-    """A recording that was stopped so long ago, ready, without journals."""
-    stopped_ms = now_ms() - age_ms
-    recording_id = await house.record(ident, at_ms=stopped_ms - 1000, order=False)
-    outputs = Outputs(
+def _film(recording_id: str, bytes: int = 100) -> Outputs:
+    """A film and nothing beside it."""
+    return Outputs(
         duration_ms=1,
         bytes=bytes,
         video_key=f"recordings/{recording_id}.mp4",
@@ -34,6 +32,13 @@ async def finished(house: House, ident: str, age_ms: int, bytes: int = 100) -> s
         tracks=(),
         chapters=(),
     )
+
+
+async def finished(house: House, ident: str, age_ms: int, bytes: int = 100) -> str:
+    """A recording that was stopped so long ago, ready, without journals."""
+    stopped_ms = now_ms() - age_ms
+    recording_id = await house.record(ident, at_ms=stopped_ms - 1000, order=False)
+    outputs = _film(recording_id, bytes)
     await house.shelf.files.write(f"recordings/{recording_id}.mp4", b"film")
 
     async def store(conn: Conn) -> None:
@@ -149,16 +154,25 @@ async def test_removals_that_were_given_up_are_ordered_anew(tmp_path: Path, targ
 
 @pytest.mark.parametrize("status", ["ready", "failed", "cancelled"])
 async def test_objects_of_runs_that_are_over_go(tmp_path: Path, target: str | Path, status: str) -> None:
-    """Stored by a run that was killed, or of the film before this one."""
+    """Stored by a run that was killed."""
     async with open_house(tmp_path, target) as house:
-        ident = await finished(house, "r", DAY_MS)
+        ident = await house.record("r", order=False)
         await house.shelf.files.write("recordings/rec_r_killed.mp4", b"half")
 
         async def killed(conn: Conn) -> None:
-            await conn.execute("UPDATE recordings SET status = 'processing' WHERE id = $1", ident)
             assert await recording_runs.announce(conn, ident, 1, ["recordings/rec_r_killed.mp4", "recordings/never"])
-            await conn.execute("UPDATE recordings SET status = $2 WHERE id = $1", ident, status)
+            match status:
+                case "ready":  # made by the attempt after it
+                    await recording_runs.announce(conn, ident, 1, ["recordings/rec_r.mp4"])
+                    assert await recording_runs.set_ready(conn, ident, 1, _film(ident), now_ms())
+                    await recording_runs.set_journals_gone(conn, ident)
+                case "failed":
+                    assert await recordings.fail(conn, ident, error="x", now_ms=now_ms(), run=1)
+                case _:
+                    assert await recording_runs.cancel(conn, ident)
 
+        if status == "ready":
+            await house.shelf.files.write("recordings/rec_r.mp4", b"film")
         await house.database.run(killed)
         async with house.open() as shop:
             assert '"left_over":1' in await keep(shop)
@@ -169,4 +183,4 @@ async def test_objects_of_runs_that_are_over_go(tmp_path: Path, target: str | Pa
 
             await until(tidy)
             assert '"left_over":0' in await keep(shop)
-        assert await house.objects() == {"rec_r.mp4"}
+        assert await house.objects() == ({"rec_r.mp4"} if status == "ready" else set())

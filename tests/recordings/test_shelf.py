@@ -40,6 +40,19 @@ async def test_journals_are_measured_and_removed_without_following_links(tmp_pat
         await _link_as_folder(house, outside)
 
 
+async def test_what_was_made_goes_and_what_was_recorded_stays(tmp_path: Path) -> None:
+    async with open_house(tmp_path, tmp_path) as house:
+        ident = await house.record("r", order=False)
+        folder = house.shelf.folder(ident)
+        await house.shelf.remove_made(ident)  # nothing yet
+        for name in ("out/tracks", "segments"):
+            (folder / name).mkdir(parents=True)
+        await house.shelf.remove_made(ident)
+        assert sorted(path.name for path in folder.iterdir()) == ["a.journal", "manifest.json", "segments"]
+        assert not await house.shelf.is_short(1)
+        assert await house.shelf.is_short(2**60)
+
+
 async def _link_as_folder(house: House, outside: Path) -> None:
     ident = await house.record("l", order=False)
     folder = house.shelf.folder(ident)

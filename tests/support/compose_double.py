@@ -50,6 +50,14 @@ def compose(folder: str, options: ComposeOptions, progress_path: str) -> Compose
             return _make(Path(folder), options, film=False)
         case "outside":
             return _make(Path(folder), options, outside=True)
+        case "flawed":
+            return msgspec.structs.replace(
+                _make(Path(folder), options),
+                loudness_lufs=-31.5,
+                broken_tracks=("trk_cam",),
+                missing_glyphs="ĳ",
+                refused_encoders=("h264_nvenc: no card",),
+            )
     return _make(Path(folder), options)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from appliance.errors import UserError
 from appliance.ids import new_id
 from appliance.jobs.recording_orders import process_order
-from appliance.live.recorder import store_start
+from appliance.live.recording_rows import store_start
 from appliance.store import jobs, meetings, recordings
 from appliance.store.database import Conn, Database
 from appliance.store.recordings import NewRecording

@@ -38,23 +38,7 @@ def processing(host: Account, meeting_id: str) -> str:
 def ready(api: ApiServer, host: Account, meeting_id: str, *, captions: bool = True) -> str:
     """A recording whose files are there; its id."""
     recording = processing(host, meeting_id)
-    _make_ready(api, recording, 1, VIDEO, captions=captions)
-    return recording
-
-
-def ready_again(api: ApiServer, recording: str, video: bytes) -> None:
-    """A second run has made another film of it."""
-
-    async def again(conn: Conn) -> None:
-        await conn.execute("UPDATE recordings SET status = 'cancelled' WHERE id = $1", recording)
-        assert await recording_runs.process_again(conn, recording, layout=None) == 2
-
-    in_server(api, again)
-    _make_ready(api, recording, 2, video, captions=False)
-
-
-def _make_ready(api: ApiServer, recording: str, run: int, video: bytes, *, captions: bool) -> None:
-    base = f"recordings/{recording}_{run}"
+    base = f"recordings/{recording}_1"
     track = Track(
         id="trk_mic",
         participant_id="par_a",
@@ -69,7 +53,7 @@ def _make_ready(api: ApiServer, recording: str, run: int, video: bytes, *, capti
     )
     outputs = Outputs(
         duration_ms=2500,
-        bytes=len(video) + len(SOUND),
+        bytes=len(VIDEO) + len(SOUND),
         video_key=f"{base}.mp4",
         video_type="video/mp4",
         thumbnail_key=f"{base}.jpg",
@@ -80,17 +64,18 @@ def _make_ready(api: ApiServer, recording: str, run: int, video: bytes, *, capti
     files = api.services.files
     for key, data in zip(
         [outputs.video_key, outputs.thumbnail_key, outputs.captions_key, track.key],
-        [video, PICTURE, VTT.encode(), SOUND],
+        [VIDEO, PICTURE, VTT.encode(), SOUND],
         strict=True,
     ):
         if key is not None:
             run_in(api, files.write, key, data)
-    in_server(api, _set_ready, recording, run, outputs)
+    in_server(api, _set_ready, recording, outputs)
+    return recording
 
 
-async def _set_ready(conn: Conn, recording_id: str, run: int, outputs: Outputs) -> None:
-    assert await recording_runs.announce(conn, recording_id, run, outputs.keys)
-    assert await recording_runs.set_ready(conn, recording_id, run, outputs, 1)
+async def _set_ready(conn: Conn, recording_id: str, outputs: Outputs) -> None:
+    assert await recording_runs.announce(conn, recording_id, 1, outputs.keys)
+    assert await recording_runs.set_ready(conn, recording_id, 1, outputs, 1)
 
 
 def row(api: ApiServer, recording_id: str) -> Recording:

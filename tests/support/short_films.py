@@ -14,7 +14,9 @@ import msgspec
 from appliance.recorder import compose_process
 from appliance.recorder.compose_process import Composed, ComposedAhead, ComposeOptions
 
-SEGMENT_S, FPS = 5, 5
+SEGMENT_S = 5
+FPS = 5
+"""For the settings of tests: few pictures are soon made."""
 # The next look at what was recorded; the journals of tests grow faster than time goes.
 _LOOK_S = 0.05
 
@@ -38,4 +40,4 @@ def compose_ahead(folder: str, options: ComposeOptions) -> ComposedAhead:
 
 
 def _short(options: ComposeOptions) -> ComposeOptions:
-    return msgspec.structs.replace(options, segment_s=SEGMENT_S, fps=FPS)
+    return msgspec.structs.replace(options, segment_s=SEGMENT_S)

@@ -97,8 +97,6 @@ export const enRecording = {
   'recordings.liveText': 'The video is made when the recording ends.',
   'recordings.keptText': 'What was recorded is kept. Try again, or ask the administrator.',
   'recordings.cancelledText': 'What was recorded is kept. The video can be made at any time.',
-  'recordings.noVideoTitle': 'There is no video',
-  'recordings.noVideoText': 'The single tracks can still be downloaded.',
   'recordings.goneTitle': 'There is no such recording',
   'recordings.goneText': 'It was deleted, or it is not open to you.',
   'recordings.playFailed': 'The video could not be played. Check your network, then try again.',

@@ -99,8 +99,6 @@ export const zhCNRecording: Record<keyof typeof enRecording, string> = {
   'recordings.liveText': '录制结束后会生成视频。',
   'recordings.keptText': '录制的内容仍然保留。请重试，或联系管理员。',
   'recordings.cancelledText': '录制的内容仍然保留，随时可以生成视频。',
-  'recordings.noVideoTitle': '没有视频',
-  'recordings.noVideoText': '仍可下载单独的音视频轨。',
   'recordings.goneTitle': '没有这个录制',
   'recordings.goneText': '它已被删除，或没有对你开放。',
   'recordings.playFailed': '视频无法播放。请检查网络后重试。',

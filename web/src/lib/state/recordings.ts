@@ -117,7 +117,7 @@ export function stopText(recording: Recording): { key: TextKey; reason: string }
 
 /** There is a video to look at. */
 export function isPlayable(recording: Recording): boolean {
-  return recording.status === 'ready' && recording.has_video_file;
+  return recording.status === 'ready';
 }
 
 /** Why a video that is there may only be watched; null when it may be downloaded, or there is none. */
