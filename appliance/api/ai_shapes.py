@@ -5,6 +5,8 @@ from __future__ import annotations
 from appliance.api.shapes import Shape
 from appliance.inference.entries import CatalogEntry, Duty
 from appliance.inference.health import InferenceHealth, ModelHealth, State
+from appliance.questions.answers import Answer
+from appliance.questions.options import Function
 
 
 class ModelView(Shape, frozen=True, kw_only=True):
@@ -65,6 +67,25 @@ class AdminModels(Shape, frozen=True, kw_only=True):
 
     health: InferenceHealth
     models: tuple[ModelHealth, ...]
+
+
+class BatchedAnswer(Shape, frozen=True, kw_only=True):
+    """To one question of several; as the answer of its own endpoint would be."""
+
+    task: Function
+    code: int
+    """As an HTTP status."""
+    message: str
+    error: str | None = None
+    """As of a Problem."""
+    data: Answer | None = None
+    """What the task's own endpoint answers with."""
+
+
+class BatchAnswer(Shape, frozen=True, kw_only=True):
+    """In the order of the questions."""
+
+    answers: tuple[BatchedAnswer, ...]
 
 
 def model_view(model: ModelHealth) -> ModelView:

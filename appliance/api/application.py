@@ -18,6 +18,7 @@ from quart_trio.wrappers import TrioRequest
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
+from appliance.api.ai_media import json_bytes
 from appliance.api.dispatch import Answer, dispatch
 from appliance.api.problems import as_user_error, internal_error, problem
 from appliance.api.request_body import BoundedConnection, BoundedRequest
@@ -176,7 +177,8 @@ def _make_quart(services: Services, web: StaticFiles) -> QuartTrio:
     quart.request_class = BoundedRequest
     # Of any body; each route has a bound of its own, and none holds more than `request_body` says.
     http, media_files = services.settings.http, services.settings.media_files
-    most = max(http.max_body_bytes, http.max_upload_bytes, media_files.max_bytes)
+    questions = json_bytes(services.settings.ai.max_request_bytes)
+    most = max(http.max_body_bytes, http.max_upload_bytes, media_files.max_bytes, questions)
     quart.config["MAX_CONTENT_LENGTH"] = most + _FORM_FRAME_BYTES
     quart.url_map.merge_slashes = False  # a redirect for //host would lead there
     has_options = {path for route in ROUTES if route.method == "OPTIONS" for path in (route.path, *route.aliases)}

@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from appliance.api.addresses import Network, parse_networks
+from appliance.api.byte_budget import ByteBudget
 from appliance.api.live_port import LiveMeetings, Recorder
 from appliance.auth.csrf import Csrf
 from appliance.auth.passwords import PasswordHasher
@@ -66,6 +67,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     plugins: Plugins
     inference: Inference
+    questions: ByteBudget
+    """Sounds and pictures of questions to the models, from the first byte to the answer."""
     notices: Notices
     passwords: PasswordHasher
     tokens: TokenSigner
@@ -113,6 +116,7 @@ def make_services(
         metrics=metrics,
         plugins=plugins,
         inference=inference,
+        questions=ByteBudget(settings.ai.queue_bytes),
         notices=make_notices(settings, plugins.notifiers, now_ms),
         passwords=PasswordHasher(settings.auth),
         tokens=TokenSigner(secret),

@@ -59,6 +59,7 @@ NO_LIMITS = LimitsSettings(
     refresh_per_minute=100_000,
     join_per_minute=100_000,
     upload_per_minute=100_000,
+    ai_per_minute=100_000,
     api_per_minute=100_000,
 )
 
@@ -146,6 +147,7 @@ class ApiServer:
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
         raw: bytes | None = None,
+        timeout_s: float = 10.0,
     ) -> Reply:
         """One request on a connection of its own. ``path`` below /api/v1, or from the root with a leading ``!``."""
         full = path[1:] if path.startswith("!") else "/api/v1" + path
@@ -159,9 +161,9 @@ class ApiServer:
         if self.tls:
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            connection = http.client.HTTPSConnection(self.host, self.port, timeout=10, context=context)
+            connection = http.client.HTTPSConnection(self.host, self.port, timeout=timeout_s, context=context)
         else:
-            connection = http.client.HTTPConnection(self.host, self.port, timeout=10)
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout_s)
         try:
             connection.request(method, full, data, sent)
             answer = connection.getresponse()

@@ -7,7 +7,7 @@ minutes in one request would hold every live caption up for as long as they take
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from appliance.ai.sound import RATE_HZ, Samples
 from appliance.ai.tasks import Sessions
@@ -87,5 +87,5 @@ class LongSounds:
         self._lengths.pop(session, None)
 
 
-def _lost() -> LongSound:
+def _lost() -> NoReturn:
     raise TaskError("session_lost", "the worker no longer has the sound")
