@@ -6,7 +6,7 @@ and who goes away takes the question along.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import trio
 
@@ -129,20 +129,29 @@ async def batch(call: Call, incoming: Incoming) -> BatchAnswer:
 
 
 def _batched(number: int, one: BatchedQuestion) -> Question:
-    """UserError 400 that names the field."""
     here = f"requests[{number}]"
-    fields = {name for name in ("audio", "image") if name in _BATCH_BODIES[one.task].__struct_fields__}
-    given = {name: data for name, data in (("audio", one.audio), ("image", one.image)) if data is not None}
-    if len(given) != 1 or not given.keys() <= fields:
-        wanted = " or ".join(sorted(fields))
-        raise UserError(400, "invalid_field", f"{here}: {one.task} takes {wanted}, and only that", field=here)
-    try:
-        options = to_struct(one.options, OPTIONS[one.task])
-    except UserError as error:
-        named = f"{here}.options" + (f".{error.field}" if error.field else "")
-        raise UserError(400, error.code, f"{here}.options: {error}", field=named) from None
+    medium = medium_of(here, one.task, one.audio, one.image)
+    return Question(options_of(f"{here}.options", one.task, one.options), medium)
+
+
+def medium_of(here: str, task: Function, audio: bytes | None, image: bytes | None) -> Medium:
+    """What a question in JSON is about. UserError 400 that names the field; ``here``: where the question stands."""
+    fields = [name for name in ("audio", "image") if name in _BATCH_BODIES[task].__struct_fields__]
+    given = {name: data for name, data in (("audio", audio), ("image", image)) if data is not None}
+    if len(given) != 1 or not given.keys() <= set(fields):
+        message = f"{task} takes {' or '.join(fields)}, and only that"
+        raise UserError(400, "invalid_field", f"{here}: {message}" if here else message, field=here or fields[0])
     ((field, data),) = given.items()
-    return Question(options, Medium(kind="picture" if field == "image" else "sound", data=data))
+    return Medium(kind="picture" if field == "image" else "sound", data=data)
+
+
+def options_of(here: str, task: Function, options: dict[str, Any]) -> Options:
+    """The options of a question in JSON. UserError 400 that names the field."""
+    try:
+        return to_struct(options, OPTIONS[task])
+    except UserError as error:
+        field = f"{here}.{error.field}" if error.field else here
+        raise UserError(400, error.code, f"{here}: {error}", field=field) from None
 
 
 async def _answered(call: Call, question: Question, kind: type[A], priority: Priority = "normal") -> A:

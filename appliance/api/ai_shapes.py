@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from appliance.api.shapes import Shape
 from appliance.inference.entries import CatalogEntry, Duty
 from appliance.inference.health import InferenceHealth, ModelHealth, State
-from appliance.questions.answers import Answer
+from appliance.job_records import JobState
 from appliance.questions.options import Function
 
 
@@ -78,8 +80,24 @@ class BatchedAnswer(Shape, frozen=True, kw_only=True):
     message: str
     error: str | None = None
     """As of a Problem."""
-    data: Answer | None = None
+    data: Any = None
     """What the task's own endpoint answers with."""
+
+
+class QueuedView(Shape, frozen=True, kw_only=True):
+    """Questions that are, or were, in the queue."""
+
+    task_id: str
+    state: JobState
+    """``dead``: it failed again and again, for a reason that is in the server's log."""
+    tasks: tuple[str, ...]
+    progress: float | None
+    """0 to 1; null: not begun."""
+    meeting_id: str | None
+    answers: tuple[BatchedAnswer, ...]
+    """Empty until it is ``done``; then in the order of ``tasks``."""
+    created_at: str
+    finished_at: str | None
 
 
 class BatchAnswer(Shape, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from appliance.api import (
     ai,
     ai_functions,
     ai_media,
+    ai_queue,
     audit_log,
     auth,
     avatars,
@@ -285,6 +286,12 @@ ROUTES: tuple[Route, ...] = (
     _route("POST /ai/denoise", ai_functions.denoise, "user", "ai", q.DenoiseAnswer, query=o.DenoiseOptions, stream=ai_media.SOUND, sent=ib.DenoiseBody),  # noqa: E501
     _route("POST /ai/enhance", ai_functions.enhance, "user", "ai", q.EnhanceAnswer, query=o.EnhanceOptions, stream=ai_media.PICTURE, sent=ib.EnhanceBody),  # noqa: E501
     _route("POST /ai/batch", ai_functions.batch, "user", "ai", i.BatchAnswer, stream=(ai_media.JSON,), sent=ib.BatchBody),  # noqa: E501
+    _route("POST /ai/analyze", ai_queue.analyze, "user", "ai", i.QueuedView, body=ib.AnalyzeBody),
+    _route("GET /ai/results/{task_id}", ai_queue.show, "user", "api", i.QueuedView),
+    _route("GET /ai/analysis/{meeting_id}", ai_queue.of_meeting, "user", "api", Page[i.QueuedView], query=b.PageQuery),
+    _route("POST /inference/submit", ai_queue.submit, "user", "ai", i.QueuedView, stream=(ai_media.JSON,), sent=ib.SubmitBody),  # noqa: E501
+    _route("GET /inference/{task_id}", ai_queue.show_submitted, "user", "api", i.QueuedView),
+    _route("DELETE /inference/{task_id}", ai_queue.cancel, "user", "api", i.QueuedView, body=b.Empty),
     _route("GET /admin/models", ai.list_for_admin, "admin", "api", i.AdminModels),
 
     *_streams("!"),

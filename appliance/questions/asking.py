@@ -253,7 +253,7 @@ def _sound_options(options: SoundOptions, medium: Medium) -> dict[str, Any]:
     if known is None:
         if not medium.data:
             raise InferenceError("bad_audio", "no audio: 0 bytes")
-        raise InferenceError("bad_audio", "not readable as wav, webm, ogg or mp3; for PCM say format")
+        raise InferenceError("bad_audio", "not readable as wav, webm, ogg, mp3 or mp4; for PCM say format")
     return {"format": known, "sample_rate": options.sample_rate, "channels": options.channels}
 
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 Function = Literal["asr", "emotion", "synthesis", "denoise", "enhance"]
-AudioFormat = Literal["pcm", "pcm_f32", "wav", "webm", "ogg", "mp3"]
+AudioFormat = Literal["pcm", "pcm_f32", "wav", "webm", "ogg", "mp3", "mp4"]
 PictureFormat = Literal["jpeg", "png", "webp"]
 
 Language = Annotated[str, Meta(pattern=r"^([A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,4}|auto)$")]
@@ -94,6 +94,8 @@ def audio_format_of(data: bytes) -> AudioFormat | None:
     for magic, found in _MAGIC:
         if data.startswith(magic):
             return found
+    if data[4:8] == b"ftyp":  # ISO 14496-12 §4.3
+        return "mp4"
     # ISO 11172-3 §2.4.1.3: eleven set bits, then a layer that is not the reserved one.
     if len(data) > 1 and data[0] == 0xFF and data[1] & 0xE0 == 0xE0 and data[1] & 0x06:
         return "mp3"

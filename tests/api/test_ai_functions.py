@@ -77,6 +77,8 @@ def fox_in(audio_format: str) -> bytes:
             return samples.astype("<f4").tobytes()
         case "mp3":
             return encoded(samples, "mp3", "libmp3lame", RATE_HZ)
+        case "mp4":
+            return encoded(samples, "mp4", "aac", RATE_HZ)
         case other:
             return encoded(samples, other, "libopus", RATE_HZ)
 
@@ -84,7 +86,7 @@ def fox_in(audio_format: str) -> bytes:
 # --- speech ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("audio_format", ["wav", "webm", "ogg", "mp3", "pcm", "pcm_f32"])
+@pytest.mark.parametrize("audio_format", ["wav", "webm", "ogg", "mp3", "mp4", "pcm", "pcm_f32"])
 def test_speech_of_each_format_by_each_way(ann: Account, audio_format: str) -> None:
     data, raw = fox_in(audio_format), audio_format.startswith("pcm")
     options: dict[str, Any] = {"format": audio_format, "sample_rate": RATE_HZ} if raw else {}
@@ -204,7 +206,9 @@ SOUNDS: dict[str, tuple[bytes, str, str]] = {
     "a header that lies": (_lying_wav(), "", "bad_audio: audio"),
     **{
         f"a cut {kind}": (encoded(tone(3.0), kind, codec, RATE_HZ)[:at], "", "bad_audio: audio")
-        for kind, codec, at in (("wav", "pcm_s16le", -900), ("ogg", "libopus", -900), ("webm", "libopus", 7000))
+        for kind, codec, at in (
+            ("wav", "pcm_s16le", -900), ("ogg", "libopus", -900), ("webm", "libopus", 7000), ("mp4", "aac", 9000)
+        )
     },
 }
 

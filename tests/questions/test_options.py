@@ -49,7 +49,8 @@ def test_what_is_out_of_bounds(wrong: dict[str, Any]) -> None:
 
 
 def test_formats_are_told_by_the_first_bytes() -> None:
-    for found, codec in (("wav", "pcm_s16le"), ("webm", "libopus"), ("ogg", "libopus"), ("mp3", "libmp3lame")):
+    codecs: dict[AudioFormat, str] = {"wav": "pcm_s16le", "webm": "libopus", "ogg": "libopus"}
+    for found, codec in {**codecs, "mp3": "libmp3lame", "mp4": "aac"}.items():
         assert audio_format_of(encoded(tone(0.2), found, codec)) == found
     assert audio_format_of(b"\xff\xfb\x90\x00") == "mp3"
     for other in (b"", b"\xff", b"\xff\xd8\xff\xe0", bytes(10), b"fLaC"):

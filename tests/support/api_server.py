@@ -30,6 +30,7 @@ from appliance.bus.changes import Changes
 from appliance.files.staging import open_staging
 from appliance.hooks.discovery import Found, find
 from appliance.hooks.running import open_plugins
+from appliance.jobs.registry import Registry
 from appliance.live.directory import open_live
 from appliance.observe.metrics import Metrics
 from appliance.plugin_storage import open_any_storage
@@ -44,6 +45,7 @@ from appliance.settings import (
 )
 from appliance.sfu.media import open_sfu
 from appliance.store.database import Database, open_database
+from tests.support.queued_jobs import Tally, make_runner
 from tests.support.recorder_ledger import RecorderLedger
 from tests.support.room_ledger import RoomLedger
 
@@ -232,10 +234,12 @@ def serving(
     setup_token: str | None = SETUP_TOKEN,
     real_meetings: bool = False,
     discover: Callable[[], Iterable[Found]] = find,
+    fill: Callable[[Registry, Services], None] | None = None,
 ) -> Iterator[ApiServer]:
     """A server for the length of the block; what it raises is raised here.
 
-    ``real_meetings``: running ones on a real SFU, in place of the ledger.
+    ``real_meetings``: running ones on a real SFU, in place of the ledger. ``fill``: jobs are carried out, those that it
+    binds; without it they wait.
     """
     ledger, clock, ready = RoomLedger(), Clock(), threading.Event()
     state: dict[str, Any] = {}
@@ -283,6 +287,10 @@ def serving(
                 await stop.wait()
                 services.recording_changes.close()
 
+            if fill is not None:
+                registry = Registry(processes=1)
+                fill(registry, services)
+                await nursery.start(make_runner(database, registry, Tally(), clock_ms=clock.now_ms).serve)
             nursery.start_soon(end_streams)
             nursery.start_soon(inference.serve)
             addresses = await nursery.start(serve)
