@@ -48,6 +48,7 @@ DOES_IO: dict[str, str] = {
     "api.ai": "loading a model has a deadline",
     "api.ai_functions": "questions of a batch are asked side by side",
     "api.ai_media": "large JSON is read in a thread",
+    "api.ai_socket": "the tasks of a stream and their deadlines",
     "api.application": "how long a request took; answers that outlive a cancelled task",
     "api.avatars": "pictures are decoded in a thread",
     "api.http1": "what a connection may take",

@@ -66,6 +66,7 @@ origin, by a bearer token that the handler reads; cookies are not looked at."""
 
 BASE = "/api/v1"
 SIGNALING_PATHS = (BASE + "/ws/signaling", "/ws/signaling")
+AI_PATHS = (BASE + "/ws/ai", "/ws/ai")
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):

@@ -118,7 +118,7 @@ Found = tuple[str, type[Answer], dict[str, Any]]
 
 
 async def _speech(how: Asking, options: AsrOptions, medium: Medium) -> Found:
-    entry = _speech_model(how.inference, options)
+    entry = speech_model(how.inference, options)
     asked = {**_sound_options(options, medium), "language": options.language, "max_s": how.max_sound_s, "whole": True}
     try:
         reply = await _in_parts(how, entry, medium.data, asked)
@@ -135,11 +135,11 @@ async def _speech(how: Asking, options: AsrOptions, medium: Medium) -> Found:
     return reply.model, SpeechAnswer, reply.values
 
 
-def _speech_model(inference: Inference, options: AsrOptions) -> CatalogEntry:
+def speech_model(inference: Inference, options: AsrOptions) -> CatalogEntry:
     """The one that is named, or the first that knows the language; for "auto" the first that recognises languages,
     else the first."""
     if options.model is not None:
-        return _named(inference, options.model, "asr")
+        return named(inference, options.model, "asr")
     if options.language != "auto":
         return inference.choose("asr", language=options.language.replace("_", "-"))
     fallback = inference.choose("asr")
@@ -173,7 +173,7 @@ async def _synthesis(how: Asking, options: SynthesisOptions, medium: Medium) -> 
                 raise
             missing.append(_not_installed(task, error))
     if options.model is not None:
-        entries, missing = [_named(how.inference, options.model, *tasks)], []
+        entries, missing = [named(how.inference, options.model, *tasks)], []
     if not entries:
         raise InferenceError("model_not_installed", "; ".join(str(error) for error in missing))
     asked = {} if medium.kind == "picture" else {**_sound_options(options, medium), "max_s": how.max_sound_s}
@@ -231,11 +231,12 @@ async def _enhanced(how: Asking, options: EnhanceOptions, medium: Medium) -> Fou
 
 
 async def _ask(how: Asking, task: str, options: Options, medium: Medium, more: dict[str, Any]) -> Reply:
-    entry = _named(how.inference, options.model, task) if options.model is not None else how.inference.choose(task)
+    entry = named(how.inference, options.model, task) if options.model is not None else how.inference.choose(task)
     return await _infer(how, entry.name, medium.data, more)
 
 
-def _named(inference: Inference, name: str, *tasks: str) -> CatalogEntry:
+def named(inference: Inference, name: str, *tasks: str) -> CatalogEntry:
+    """The model of this name. InferenceError, ``bad_option`` when it does none of the tasks."""
     entry = inference.choose(name)
     if entry.name != name or entry.task not in tasks:
         raise InferenceError("bad_option", f"model: {name!r} does not do {' or '.join(tasks)}")

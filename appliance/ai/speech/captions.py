@@ -175,7 +175,7 @@ class CaptionsTask:
 
     With ``session``: a live stream. ``format`` (opus) of `LiveSound`; ``packets``, the packets' sizes; ``at_ms``, the
     place of the first sample in the stream; ``language``; ``partials`` (true); ``last``. Values: ``captions`` as of
-    `Caption.values`, ``speaking``, ``damaged_packets``.
+    `Caption.values`, ``speaking``, ``damaged_packets``, ``heard_ms``, where the stream's clock stands.
 
     With ``session`` and ``whole``: a whole sound of up to `MAX_AUDIO_S`, in parts. The first request has the sound and
     its options, with ``max_s`` a bound of its own; those after it have neither, until ``done``. Values: ``segments``
@@ -288,6 +288,7 @@ class CaptionsTask:
                 "captions": [caption.values() for caption in captions],
                 "speaking": stream.captioner.speaking,
                 "damaged_packets": stream.sound.damaged_packets,
+                "heard_ms": round(stream.fed_s * 1000),
             }
         )
 
