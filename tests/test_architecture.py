@@ -45,6 +45,7 @@ DOES_IO: dict[str, str] = {
     "settings_file": "a file and the environment",
     "stopping": "signals",
     "tls": "certificate files and their dates",
+    "ai.plugged": "a loop for a plugin, in the worker",
     "api.ai": "loading a model has a deadline",
     "api.ai_functions": "questions of a batch are asked side by side",
     "api.ai_media": "large JSON is read in a thread",

@@ -15,6 +15,7 @@ from appliance.questions.options import (
     EnhanceOptions,
     Function,
     Language,
+    PluggedOptions,
     SynthesisOptions,
 )
 from appliance.questions.queued import QueuedTask
@@ -44,6 +45,13 @@ class DenoiseBody(DenoiseOptions, frozen=True, kw_only=True):
 
 class EnhanceBody(EnhanceOptions, frozen=True, kw_only=True):
     image: bytes
+
+
+class PluggedBody(PluggedOptions, frozen=True, kw_only=True):
+    """One of both, as the processor takes it."""
+
+    image: bytes | None = None
+    audio: bytes | None = None
 
 
 class BatchedQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+import msgspec
 import trio
 
 from appliance.api.ai import KNOWN_CODES, refusal
@@ -18,6 +19,7 @@ from appliance.api.ai_bodies import (
     DenoiseBody,
     EmotionBody,
     EnhanceBody,
+    PluggedBody,
     SynthesisBody,
 )
 from appliance.api.ai_media import JSON, Question, decode_large, json_bytes, read_bounded, received
@@ -34,6 +36,7 @@ from appliance.questions.answers import (
     DenoiseAnswer,
     EmotionAnswer,
     EnhanceAnswer,
+    ProcessedAnswer,
     SpeechAnswer,
     SynthesisAnswer,
 )
@@ -46,6 +49,7 @@ from appliance.questions.options import (
     EnhanceOptions,
     Function,
     Options,
+    PluggedOptions,
     SynthesisOptions,
 )
 
@@ -93,6 +97,13 @@ async def enhance(call: Call, incoming: Incoming, query: EnhanceOptions) -> Enha
     async with received(call, incoming, query, EnhanceBody) as question:
         answer = await _answered(call, question, EnhanceAnswer)
     return _file(answer, answer.image, f"image/{answer.format}") if _wants(call, "image/") else answer
+
+
+async def process(call: Call, model: str, incoming: Incoming, query: PluggedOptions) -> ProcessedAnswer:
+    """Ask a model whose processor is a plugin: a sound or a picture, as that takes it; the result is the plugin's."""
+    async with received(call, incoming, query, PluggedBody) as question:
+        options = msgspec.structs.replace(question.options, model=model)
+        return await _answered(call, Question(options, question.medium), ProcessedAnswer)
 
 
 async def batch(call: Call, incoming: Incoming) -> BatchAnswer:

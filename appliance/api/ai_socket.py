@@ -29,7 +29,7 @@ from appliance.errors import UserError
 from appliance.ids import new_id
 from appliance.inference.entries import CatalogEntry
 from appliance.inference.replies import InferenceError, Reply
-from appliance.questions.asking import named, speech_model
+from appliance.questions.asking import chosen, named, speech_model
 from appliance.questions.options import AsrOptions
 from appliance.questions.streaming import (
     AnyAsked,
@@ -153,7 +153,7 @@ def _model(services: Services, start: Start) -> CatalogEntry:
         return speech_model(services.inference, AsrOptions(model=start.model, language=start.language))
     if start.model is not None:
         return named(services.inference, start.model, start.task)
-    return services.inference.choose(start.task)
+    return chosen(services.inference, start.task)
 
 
 class _Stream:

@@ -286,6 +286,7 @@ ROUTES: tuple[Route, ...] = (
     _route("POST /ai/synthesis", ai_functions.synthesis, "user", "ai", q.SynthesisAnswer, query=o.SynthesisOptions, stream=ai_media.EITHER, sent=ib.SynthesisBody, aliases=("/ai/deepfake-detection",)),  # noqa: E501
     _route("POST /ai/denoise", ai_functions.denoise, "user", "ai", q.DenoiseAnswer, query=o.DenoiseOptions, stream=ai_media.SOUND, sent=ib.DenoiseBody),  # noqa: E501
     _route("POST /ai/enhance", ai_functions.enhance, "user", "ai", q.EnhanceAnswer, query=o.EnhanceOptions, stream=ai_media.PICTURE, sent=ib.EnhanceBody),  # noqa: E501
+    _route("POST /ai/models/{model}", ai_functions.process, "user", "ai", q.ProcessedAnswer, query=o.PluggedOptions, stream=ai_media.EITHER, sent=ib.PluggedBody),  # noqa: E501
     _route("POST /ai/batch", ai_functions.batch, "user", "ai", i.BatchAnswer, stream=(ai_media.JSON,), sent=ib.BatchBody),  # noqa: E501
     _route("POST /ai/analyze", ai_queue.analyze, "user", "ai", i.QueuedView, body=ib.AnalyzeBody),
     _route("GET /ai/results/{task_id}", ai_queue.show, "user", "api", i.QueuedView),

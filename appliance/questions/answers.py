@@ -5,7 +5,7 @@ Owns the shapes that a model's values must have: a worker may stand on another m
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -135,3 +135,9 @@ class EnhanceAnswer(Answer, frozen=True, kw_only=True):
     format: Literal["jpeg", "png", "webp"]
     image: bytes
     """Base64."""
+
+
+class ProcessedAnswer(Answer, frozen=True, kw_only=True):
+    """What a plugin's processor makes of a model's answer."""
+
+    result: Any

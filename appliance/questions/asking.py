@@ -27,6 +27,7 @@ from appliance.questions.answers import (
     EmotionAnswer,
     EnhanceAnswer,
     MissingCheck,
+    ProcessedAnswer,
     SpeechAnswer,
     SynthesisAnswer,
 )
@@ -36,6 +37,7 @@ from appliance.questions.options import (
     EmotionOptions,
     EnhanceOptions,
     Options,
+    PluggedOptions,
     SoundOptions,
     SynthesisOptions,
     audio_format_of,
@@ -89,6 +91,8 @@ async def ask(how: Asking, options: Options, medium: Medium) -> Answer:
                 model, kind, values = await _synthesis(how, options, medium)
             case DenoiseOptions():
                 model, kind, values = await _denoised(how, options, medium)
+            case PluggedOptions():
+                model, kind, values = await _processed(how, options, medium)
             case EnhanceOptions():
                 model, kind, values = await _enhanced(how, options, medium)
             case _:
@@ -141,10 +145,29 @@ def speech_model(inference: Inference, options: AsrOptions) -> CatalogEntry:
     if options.model is not None:
         return named(inference, options.model, "asr")
     if options.language != "auto":
-        return inference.choose("asr", language=options.language.replace("_", "-"))
-    fallback = inference.choose("asr")
+        return chosen(inference, "asr", language=options.language.replace("_", "-"))
+    fallback = chosen(inference, "asr")
     several = [entry for entry in inference.models.catalog.of_task("asr") if len(entry.languages) != 1]
-    return next((entry for entry in several if inference.is_installed(entry)), fallback)
+    usable = [entry for entry in several if not entry.is_plugged and inference.is_installed(entry)]
+    return next(iter(usable), fallback)
+
+
+def chosen(inference: Inference, task: str, *, language: str | None = None) -> CatalogEntry:
+    """`Inference.choose` among the models that answer as the task does: a plugin's processor answers as it likes."""
+    entry = inference.choose(task, language=language)
+    if not entry.is_plugged:
+        return entry
+    primary = (language or "").partition("-")[0].lower()
+    candidates = [
+        one
+        for one in inference.models.catalog.of_task(task)
+        if not one.is_plugged and (not primary or not one.languages or primary in one.languages)
+    ]
+    for one in candidates:
+        if inference.is_installed(one):
+            return one
+    hints = " or ".join(one.hint() for one in candidates) or "models.catalogs names none"
+    raise InferenceError("model_not_installed", f"no model for {task} is installed; run: {hints}")
 
 
 async def _in_parts(how: Asking, entry: CatalogEntry, data: bytes, asked: dict[str, Any]) -> Reply:
@@ -167,7 +190,7 @@ async def _synthesis(how: Asking, options: SynthesisOptions, medium: Medium) -> 
     missing: list[InferenceError] = []
     for task in tasks:
         try:
-            entries.append(how.inference.choose(task))
+            entries.append(chosen(how.inference, task))
         except InferenceError as error:
             if error.code == "ai_off":
                 raise
@@ -230,15 +253,24 @@ async def _enhanced(how: Asking, options: EnhanceOptions, medium: Medium) -> Fou
     return reply.model, EnhanceAnswer, {"changed": True, **reply.values, "format": made, "image": reply.payload}
 
 
+async def _processed(how: Asking, options: PluggedOptions, medium: Medium) -> Found:
+    entry = how.inference.choose(options.model or "")
+    if entry.name != options.model or not entry.is_plugged:
+        raise InferenceError("bad_option", f"model: {options.model!r} has no plugin for its processor")
+    asked = {} if medium.kind == "picture" else _sound_options(options, medium)
+    reply = await _infer(how, entry.name, medium.data, {**asked, "language": options.language or ""})
+    return reply.model, ProcessedAnswer, reply.values
+
+
 async def _ask(how: Asking, task: str, options: Options, medium: Medium, more: dict[str, Any]) -> Reply:
-    entry = named(how.inference, options.model, task) if options.model is not None else how.inference.choose(task)
+    entry = named(how.inference, options.model, task) if options.model is not None else chosen(how.inference, task)
     return await _infer(how, entry.name, medium.data, more)
 
 
 def named(inference: Inference, name: str, *tasks: str) -> CatalogEntry:
     """The model of this name. InferenceError, ``bad_option`` when it does none of the tasks."""
     entry = inference.choose(name)
-    if entry.name != name or entry.task not in tasks:
+    if entry.name != name or entry.task not in tasks or entry.is_plugged:
         raise InferenceError("bad_option", f"model: {name!r} does not do {' or '.join(tasks)}")
     return entry
 

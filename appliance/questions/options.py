@@ -72,6 +72,12 @@ class EnhanceOptions(Options, frozen=True, kw_only=True):
     """Null: as it came."""
 
 
+class PluggedOptions(SoundOptions, frozen=True, kw_only=True):
+    """Of what a plugin's processor is asked; those of a sound do not matter for a picture."""
+
+    language: Language | None = None
+
+
 OPTIONS: dict[Function, type[Options]] = {
     "asr": AsrOptions,
     "emotion": EmotionOptions,
