@@ -54,6 +54,25 @@ async def test_a_sound_goes_in_parts_and_says_how_far_it_is(tmp_path: Path) -> N
         assert (await ask(how, AsrOptions(model="english"), SOUND)).model == "english"
 
 
+async def test_live_captions_get_their_turn_while_a_long_sound_goes_on(tmp_path: Path) -> None:
+    async with asked(tmp_path) as (inference, _):
+        done_when_live_was: list[int] = []
+        told: list[float] = []
+
+        async def live() -> None:
+            for _ in range(5):
+                await inference.infer("english", b"x", {"session": "live"}, priority="high")
+                done_when_live_was.append(len(told))
+
+        how = Asking(inference=inference, priority="normal", told=told.append)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask, how, AsrOptions(language="en"), Medium(kind="sound", data=b"RIFF" + bytes(1000)))
+            while len(told) < 10:  # told by the other task
+                await trio.lowlevel.checkpoint()
+            await live()
+            assert done_when_live_was[-1] < 60, "the thousand parts were not waited for"
+
+
 async def test_a_worker_that_dies_costs_nothing_but_time_once(tmp_path: Path) -> None:
     async with asked(tmp_path) as (inference, how):
         crash(tmp_path, "once")
