@@ -56,6 +56,7 @@ from appliance.live.recorder import open_recorder
 from appliance.live.transcriber import Transcriber
 from appliance.observe.metrics import JobMeter, Metrics
 from appliance.plugin_storage import open_any_storage
+from appliance.questions.queued import add_question_jobs
 from appliance.reactions.listeners import PREFIX, subscribers
 from appliance.reactions.notices import TYPES as NOTICED
 from appliance.reactions.notices import make_notices
@@ -243,6 +244,8 @@ async def _open_parts(
             owed = telling.relay.names | {f"{PREFIX}{name}" for name in settings.plugins.enabled}
             add_chores(registry, database, settings, subscribers=owed, now_ms=_now_ms)
             add_file_chores(registry, database, files, staging, now_ms=_now_ms)
+            most = settings.ai.max_request_bytes
+            add_question_jobs(registry, database, files, inference, most_bytes=most)
             add_notification_jobs(registry, database, notices, plugins, _now_ms)
             told = partial(_tell_recording, changes, live)
             add_recording_jobs(registry, shelf, settings.recording, at_once=settings.jobs.processes, told=told)

@@ -199,6 +199,7 @@ class AiSettings(Section, frozen=True):
     idle_unload_s: Annotated[float, Meta(ge=0, le=604_800)] = 600.0
     queue: Annotated[int, Meta(ge=1, le=100_000)] = 256
     queue_bytes: Annotated[int, Meta(ge=1_048_576, le=2**40)] = 134_217_728
+    max_request_bytes: Annotated[int, Meta(ge=1024, le=1_073_741_824)] = 33_554_432
     workers: tuple[NonEmpty, ...] = ()
     servers: tuple[NonEmpty, ...] = ()
     triton_url: str = ""
@@ -236,6 +237,7 @@ class LimitsSettings(Section, frozen=True):
     join_per_minute: Count = 60
     upload_per_minute: Count = 10
     invitations_per_hour: Count = 200
+    ai_per_minute: Count = 120
     api_per_minute: Count = 600
 
 

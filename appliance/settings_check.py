@@ -73,6 +73,8 @@ def _check_ai(ai: AiSettings) -> None:
     for key in ai.servers:
         if not _is_curve_key(key):
             _reject("ai.servers", key, "must be what `parley ai keys` prints, 40 characters")
+    if ai.max_request_bytes > ai.queue_bytes:
+        _reject("ai.max_request_bytes", ai.max_request_bytes, f"is above ai.queue_bytes = {ai.queue_bytes}")
     if ai.triton_url and urlsplit(ai.triton_url).scheme not in ("http", "https"):
         _reject("ai.triton_url", ai.triton_url, "must begin with http:// or https://")
 

@@ -1,4 +1,4 @@
-"""Sound from a stranger into samples: wav, webm, ogg, mp3 and raw PCM. Pure.
+"""Sound from a stranger into samples: wav, webm, ogg, mp3, mp4 (and m4a) and raw PCM. Pure.
 
 Owns the limits, the check that a file is whole, and resampling. Decoders are FFmpeg's, through PyAV, and only the one
 demuxer of the format that is claimed: a playlist or a link in disguise is not followed. Streams of Opus packets are
@@ -33,7 +33,7 @@ MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 192_000
 MAX_CHANNELS = 8
 """7.1; also of what a header may claim."""
 
-_DEMUXERS = {"wav": "wav", "webm": "matroska", "ogg": "ogg", "mp3": "mp3"}
+_DEMUXERS = {"wav": "wav", "webm": "matroska", "ogg": "ogg", "mp3": "mp3", "mp4": "mov"}
 _RAW_TYPES: dict[str, tuple[str, float]] = {"pcm": ("<i2", 1 / 32768), "pcm_f32": ("<f4", 1.0)}
 FORMATS = (*_RAW_TYPES, *_DEMUXERS)
 """``pcm`` is signed 16 bit, ``pcm_f32`` float 32 bit, both little-endian and interleaved."""

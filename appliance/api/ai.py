@@ -29,6 +29,8 @@ _STATUS = {
     "out_of_memory": 503,
     "task_failed": 500,
 }
+KNOWN_CODES = frozenset(_STATUS)
+"""What is said of models and workers; every other code is of what was sent."""
 _RETRY_S = {"overloaded": 2.0, "worker_died": 2.0, "stopping": 5.0}
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from appliance.api.shapes import Shape
 from appliance.inference.entries import CatalogEntry, Duty
 from appliance.inference.health import InferenceHealth, ModelHealth, State
+from appliance.job_records import JobState
+from appliance.questions.options import Function
 
 
 class ModelView(Shape, frozen=True, kw_only=True):
@@ -65,6 +69,41 @@ class AdminModels(Shape, frozen=True, kw_only=True):
 
     health: InferenceHealth
     models: tuple[ModelHealth, ...]
+
+
+class BatchedAnswer(Shape, frozen=True, kw_only=True):
+    """To one question of several; as the answer of its own endpoint would be."""
+
+    task: Function
+    code: int
+    """As an HTTP status."""
+    message: str
+    error: str | None = None
+    """As of a Problem."""
+    data: Any = None
+    """What the task's own endpoint answers with."""
+
+
+class QueuedView(Shape, frozen=True, kw_only=True):
+    """Questions that are, or were, in the queue."""
+
+    task_id: str
+    state: JobState
+    """``dead``: it failed again and again, for a reason that is in the server's log."""
+    tasks: tuple[str, ...]
+    progress: float | None
+    """0 to 1; null: not begun."""
+    meeting_id: str | None
+    answers: tuple[BatchedAnswer, ...]
+    """Empty until it is ``done``; then in the order of ``tasks``."""
+    created_at: str
+    finished_at: str | None
+
+
+class BatchAnswer(Shape, frozen=True, kw_only=True):
+    """In the order of the questions."""
+
+    answers: tuple[BatchedAnswer, ...]
 
 
 def model_view(model: ModelHealth) -> ModelView:

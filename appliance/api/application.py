@@ -7,7 +7,7 @@ API, WebSocket and web page. Refuses to know sockets (`server`) and what endpoin
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -18,13 +18,16 @@ from quart_trio.wrappers import TrioRequest
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
+from appliance.api.addresses import Origin
+from appliance.api.ai_media import json_bytes
+from appliance.api.ai_socket import serve_stream
 from appliance.api.dispatch import Answer, dispatch
 from appliance.api.problems import as_user_error, internal_error, problem
 from appliance.api.request_body import BoundedConnection, BoundedRequest
-from appliance.api.routes import ROUTES, SIGNALING_PATHS, Route
+from appliance.api.routes import AI_PATHS, ROUTES, SIGNALING_PATHS, Route
 from appliance.api.services import Services
 from appliance.api.static_files import StaticFiles
-from appliance.api.websocket import serve_signaling
+from appliance.api.websocket import AsgiSocket, serve_signaling, serve_socket
 from appliance.errors import UserError
 from appliance.ids import new_id
 from appliance.settings import has_certificate
@@ -119,6 +122,13 @@ async def _websocket(services: Services, scope: Scope, receive: Receive, send: S
         if scope["path"] in SIGNALING_PATHS:
             scope["parley.route"] = SIGNALING_PATHS[0]
             status = await serve_signaling(services, scope, receive, send, request_id)
+        elif scope["path"] in AI_PATHS:
+            scope["parley.route"] = AI_PATHS[0]
+
+            async def stream(socket: AsgiSocket, origin: Origin, headers: Mapping[str, str]) -> None:
+                await serve_stream(services, socket, origin, headers, request_id)
+
+            status = await serve_socket(services, scope, receive, send, request_id, stream)
         else:
             status = 404
             await receive()
@@ -176,7 +186,8 @@ def _make_quart(services: Services, web: StaticFiles) -> QuartTrio:
     quart.request_class = BoundedRequest
     # Of any body; each route has a bound of its own, and none holds more than `request_body` says.
     http, media_files = services.settings.http, services.settings.media_files
-    most = max(http.max_body_bytes, http.max_upload_bytes, media_files.max_bytes)
+    questions = json_bytes(services.settings.ai.max_request_bytes)
+    most = max(http.max_body_bytes, http.max_upload_bytes, media_files.max_bytes, questions)
     quart.config["MAX_CONTENT_LENGTH"] = most + _FORM_FRAME_BYTES
     quart.url_map.merge_slashes = False  # a redirect for //host would lead there
     has_options = {path for route in ROUTES if route.method == "OPTIONS" for path in (route.path, *route.aliases)}

@@ -49,7 +49,7 @@ async def dispatch(
 ) -> Answer:
     """Answer one request. Raises UserError for every refusal."""
     call = _make_call(services, request, request_id)
-    claims, by_cookie = _presented(call) if route.access not in ("public", "token") else (None, False)
+    claims, by_cookie = presented(call) if route.access not in ("public", "token") else (None, False)
     limit = limit_of(route.limit, services.settings.limits)
     if limit is not None:
         call.limit(f"{route.method} {route.path}", limit, who=None if claims is None else claims.sub)
@@ -96,7 +96,7 @@ def _make_call(services: Services, request: TrioRequest, request_id: str) -> Cal
     )
 
 
-def _presented(call: Call) -> tuple[AccessClaims | None, bool]:
+def presented(call: Call) -> tuple[AccessClaims | None, bool]:
     """The access token that came along, checked, and whether it was a cookie. A bearer token wins over a cookie."""
     authorization = call.headers.get("authorization", "")
     tokens, now_s = call.services.tokens, call.services.now_s()

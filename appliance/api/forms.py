@@ -32,17 +32,21 @@ class Form(msgspec.Struct, frozen=True):
 
     filename: str
     fields: dict[str, str]
+    name: str
+    """Of the file's field."""
 
 
-async def read_form(incoming: Incoming, name: str, write: Callable[[bytes], Awaitable[None]]) -> Form:
+async def read_form(
+    incoming: Incoming, names: str | tuple[str, ...], write: Callable[[bytes], Awaitable[None]]
+) -> Form:
     """Read to the end. ``write`` takes the file's bytes, in order; what it raises ends the reading.
 
     UserError 400 ``invalid_form`` for a body that is none or was cut short; ``invalid_field`` unless there is one file,
-    and its field is called ``name``.
+    and its field is called as one of ``names``.
     """
     if not incoming.boundary.isascii() or not 0 < len(incoming.boundary) <= _BOUNDARY_MAX:
         raise UserError(400, "invalid_form", "the header Content-Type has no boundary", field="Content-Type")
-    decoder = FormDecoder(incoming.boundary.encode(), name)
+    decoder = FormDecoder(incoming.boundary.encode(), *([names] if isinstance(names, str) else names))
     async for piece in incoming:
         for data in decoder.feed(piece):
             await write(data)
@@ -52,9 +56,12 @@ async def read_form(incoming: Incoming, name: str, write: Callable[[bytes], Awai
 class FormDecoder:
     """Bytes in, bytes of the file out; pure."""
 
-    def __init__(self, boundary: bytes, name: str) -> None:
-        """``name``: of the file's field."""
-        self._name = name
+    def __init__(self, boundary: bytes, *names: str) -> None:
+        """``names``: that the file's field may have."""
+        self._names = names
+        self._told = " or ".join(names)
+        self._name = names[0]
+        """Of the file's field; of the first where there is none yet."""
         self._delimiter = b"\r\n--" + boundary
         # The first delimiter has no line break before it; one is put there.
         self._buffer = bytearray(b"\r\n")
@@ -80,9 +87,9 @@ class FormDecoder:
         if self._state != "end":
             raise _invalid("was cut short" if self._parts else "is none")
         if self._filename is None:
-            raise UserError(400, "invalid_field", f"the form has no file named {self._name}", field=self._name)
+            raise UserError(400, "invalid_field", f"the form has no file named {self._told}", field=self._name)
         values = {name: bytes(value).decode("utf-8", "replace") for name, value in self._values.items()}
-        return Form(self._filename, {name: value.replace("\0", "") for name, value in values.items()})
+        return Form(self._filename, {name: value.replace("\0", "") for name, value in values.items()}, self._name)
 
     def _step(self, found: list[bytes]) -> bool:
         """Take one thing off the buffer; False when more must come first."""
@@ -143,11 +150,11 @@ class FormDecoder:
                 raise UserError(400, "invalid_field", "the form has the field twice", field=field[:64])
             self._field, self._values[field] = field, bytearray()
             return
-        if field != self._name:
-            raise UserError(400, "invalid_field", f"the form's file must be named {self._name}", field=self._name)
+        if field not in self._names:
+            raise UserError(400, "invalid_field", f"the form's file must be named {self._told}", field=self._name)
         if self._filename is not None:
             raise UserError(400, "invalid_field", "the form has more than one file", field=self._name)
-        self._field, self._filename = None, filename
+        self._field, self._name, self._filename = None, field, filename
 
     def _take_data(self, found: list[bytes]) -> bool:
         if self._at_start:

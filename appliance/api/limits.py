@@ -7,7 +7,7 @@ from typing import Literal
 from appliance.auth.rate_limit import Limit
 from appliance.settings import LimitsSettings
 
-LimitName = Literal["none", "api", "login", "register", "refresh", "join", "upload"]
+LimitName = Literal["none", "api", "login", "register", "refresh", "join", "upload", "ai"]
 
 
 def limit_of(name: LimitName, settings: LimitsSettings) -> Limit | None:
@@ -27,6 +27,8 @@ def limit_of(name: LimitName, settings: LimitsSettings) -> Limit | None:
             return _per(settings.join_per_minute, 60)
         case "upload":
             return _per(settings.upload_per_minute, 60)
+        case "ai":
+            return _per(settings.ai_per_minute, 60)
 
 
 def account_limit(settings: LimitsSettings) -> Limit:

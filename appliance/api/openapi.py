@@ -80,7 +80,7 @@ def build_document(routes: Sequence[Route], version: str) -> dict[str, Any]:
     """The OpenAPI 3.1 document of these routes."""
     types: list[Any] = [Problem]
     for route in routes:
-        types += [shape for shape in (route.body, route.query) if shape is not None]
+        types += [shape for shape in (route.body, route.query, route.sent) if shape is not None]
         types += _alternatives(route.answer)
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schema_of = dict(zip(types, schemas, strict=True))
@@ -149,7 +149,11 @@ def _operation(
         content = {"multipart/form-data": {"schema": form}, "image/*": {"schema": image}}
         operation["requestBody"] = {"required": True, "content": content}
     elif route.stream is not None:
-        operation["requestBody"] = {"content": {media_type: _streamed(media_type) for media_type in route.stream}}
+        sent = None if route.sent is None else components[route.sent.__name__]
+        content = {media_type: _streamed(media_type, sent) for media_type in route.stream}
+        if route.sent is not None:
+            content["application/json"] = {"schema": schema_of[route.sent]}
+        operation["requestBody"] = {"content": content}
     elif route.content is not None:
         operation["requestBody"] = {"required": True, "content": {route.content: {"schema": {"type": "string"}}}}
     elif route.body is not None:
@@ -168,9 +172,13 @@ def _operation_id(route: Route, path: str) -> str:
     return f"{base}_{path.strip('/').replace('/', '_').replace('-', '_')}"
 
 
-def _streamed(media_type: str) -> dict[str, Any]:
+def _streamed(media_type: str, sent: dict[str, Any] | None) -> dict[str, Any]:
+    """``sent``: the schema of the same in JSON; what is base64 there is a file of a form."""
     content: dict[str, Any] = {"type": "string", "format": "binary"}
-    if media_type == "multipart/form-data":
+    if media_type == "multipart/form-data" and sent is not None:
+        fields = {name: content if name in ("audio", "image") else field for name, field in sent["properties"].items()}
+        content = {**sent, "properties": fields}
+    elif media_type == "multipart/form-data":
         fields = {"file": content, "name": {"type": "string"}, "meeting_id": {"type": "string"}}
         content = {"type": "object", "properties": fields, "required": ["file"]}
     return {"schema": content}

@@ -14,6 +14,9 @@ import msgspec
 from appliance.api import (
     admin,
     ai,
+    ai_functions,
+    ai_media,
+    ai_queue,
     audit_log,
     auth,
     avatars,
@@ -42,6 +45,7 @@ from appliance.api import (
     users,
 )
 from appliance.api import admin_shapes as a
+from appliance.api import ai_bodies as ib
 from appliance.api import ai_shapes as i
 from appliance.api import bodies as b
 from appliance.api import media_shapes as m
@@ -52,6 +56,8 @@ from appliance.api import transcript_shapes as t
 from appliance.api.limits import LimitName
 from appliance.api.pages import Page
 from appliance.inference.health import ModelHealth
+from appliance.questions import answers as q
+from appliance.questions import options as o
 from appliance.signaling.messages import ChatMessage
 
 Access = Literal["public", "optional", "user", "admin", "token"]
@@ -60,6 +66,7 @@ origin, by a bearer token that the handler reads; cookies are not looked at."""
 
 BASE = "/api/v1"
 SIGNALING_PATHS = (BASE + "/ws/signaling", "/ws/signaling")
+AI_PATHS = (BASE + "/ws/ai", "/ws/ai")
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +80,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     access: Access
     limit: LimitName
     body: type[b.Body] | None
-    query: type[b.Body]
+    query: type[msgspec.Struct]
     answer: Any
     """Type of ``data``; None for an answer that is no envelope."""
     aliases: tuple[str, ...]
@@ -85,6 +92,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """An older name whose parameters are elsewhere, so that it is no alias."""
     stream: tuple[str, ...] | None
     """The handler takes the body as it comes, ``incoming``, of any of these media types, and bounds it itself."""
+    sent: type[msgspec.Struct] | None
+    """What a JSON body of ``stream`` holds; in a form, its bytes are the file and the others are fields."""
     status: int
     """Of a success."""
     headers: dict[str, str]
@@ -104,12 +113,13 @@ def _route(
     answer: Any,
     *,
     body: type[b.Body] | None = None,
-    query: type[b.Body] = b.NoQuery,
+    query: type[msgspec.Struct] = b.NoQuery,
     aliases: tuple[str, ...] = (),
     upload: bool = False,
     content: str | None = None,
     deprecated: bool = False,
     stream: tuple[str, ...] | None = None,
+    sent: type[msgspec.Struct] | None = None,
     status: int = 200,
     headers: dict[str, str] | None = None,
 ) -> Route:
@@ -129,6 +139,7 @@ def _route(
         content=content,
         deprecated=deprecated,
         stream=stream,
+        sent=sent,
         status=status,
         headers=headers or (streams.CORS_HEADERS if access == "token" else {}),
     )
@@ -270,6 +281,19 @@ ROUTES: tuple[Route, ...] = (
     _route("GET /ai/info", ai.info, "user", "api", i.AiInfo),
     _route("GET /ai/health", ai.health, "user", "api", i.AiHealth),
     _route("POST /ai/setup", ai.setup, "admin", "api", ModelHealth, body=b.AiSetupBody),
+    _route("POST /ai/asr", ai_functions.asr, "user", "ai", q.SpeechAnswer, query=o.AsrOptions, stream=ai_media.SOUND, sent=ib.AsrBody, aliases=("/ai/speech-recognition",)),  # noqa: E501
+    _route("POST /ai/emotion", ai_functions.emotion, "user", "ai", q.EmotionAnswer, query=o.EmotionOptions, stream=ai_media.PICTURE, sent=ib.EmotionBody, aliases=("/ai/emotion-detection",)),  # noqa: E501
+    _route("POST /ai/synthesis", ai_functions.synthesis, "user", "ai", q.SynthesisAnswer, query=o.SynthesisOptions, stream=ai_media.EITHER, sent=ib.SynthesisBody, aliases=("/ai/deepfake-detection",)),  # noqa: E501
+    _route("POST /ai/denoise", ai_functions.denoise, "user", "ai", q.DenoiseAnswer, query=o.DenoiseOptions, stream=ai_media.SOUND, sent=ib.DenoiseBody),  # noqa: E501
+    _route("POST /ai/enhance", ai_functions.enhance, "user", "ai", q.EnhanceAnswer, query=o.EnhanceOptions, stream=ai_media.PICTURE, sent=ib.EnhanceBody),  # noqa: E501
+    _route("POST /ai/models/{model}", ai_functions.process, "user", "ai", q.ProcessedAnswer, query=o.PluggedOptions, stream=ai_media.EITHER, sent=ib.PluggedBody),  # noqa: E501
+    _route("POST /ai/batch", ai_functions.batch, "user", "ai", i.BatchAnswer, stream=(ai_media.JSON,), sent=ib.BatchBody),  # noqa: E501
+    _route("POST /ai/analyze", ai_queue.analyze, "user", "ai", i.QueuedView, body=ib.AnalyzeBody),
+    _route("GET /ai/results/{task_id}", ai_queue.show, "user", "api", i.QueuedView),
+    _route("GET /ai/analysis/{meeting_id}", ai_queue.of_meeting, "user", "api", Page[i.QueuedView], query=b.PageQuery),
+    _route("POST /inference/submit", ai_queue.submit, "user", "ai", i.QueuedView, stream=(ai_media.JSON,), sent=ib.SubmitBody),  # noqa: E501
+    _route("GET /inference/{task_id}", ai_queue.show_submitted, "user", "api", i.QueuedView),
+    _route("DELETE /inference/{task_id}", ai_queue.cancel, "user", "api", i.QueuedView, body=b.Empty),
     _route("GET /admin/models", ai.list_for_admin, "admin", "api", i.AdminModels),
 
     *_streams("!"),

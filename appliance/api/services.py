@@ -11,7 +11,9 @@ from typing import Protocol
 import msgspec
 
 from appliance.api.addresses import Network, parse_networks
+from appliance.api.byte_budget import ByteBudget
 from appliance.api.live_port import LiveMeetings, Recorder
+from appliance.api.stream_places import StreamPlaces
 from appliance.auth.csrf import Csrf
 from appliance.auth.passwords import PasswordHasher
 from appliance.auth.rate_limit import RateLimiter
@@ -66,6 +68,10 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     plugins: Plugins
     inference: Inference
+    questions: ByteBudget
+    """Sounds and pictures of questions to the models, from the first byte to the answer."""
+    streams: StreamPlaces
+    """Of ``/ws/ai``."""
     notices: Notices
     passwords: PasswordHasher
     tokens: TokenSigner
@@ -113,6 +119,8 @@ def make_services(
         metrics=metrics,
         plugins=plugins,
         inference=inference,
+        questions=ByteBudget(settings.ai.queue_bytes),
+        streams=StreamPlaces(),
         notices=make_notices(settings, plugins.notifiers, now_ms),
         passwords=PasswordHasher(settings.auth),
         tokens=TokenSigner(secret),

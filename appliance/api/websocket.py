@@ -1,4 +1,4 @@
-"""The signaling WebSocket, from its request to the live meetings.
+"""WebSockets, from their request to whoever speaks on them: the live meetings, or `ai_socket`.
 
 Owns the origin check, the handshake's answer and the `Socket` over ASGI; refuses to know what the frames say. Bounds
 on messages and on clients that never read are `http1`'s, at the bytes.
@@ -43,14 +43,21 @@ class AsgiSocket:
 
     async def receive(self) -> str:
         """The next text frame. Raises SocketClosed; a binary frame closes with 1003."""
+        frame = await self.receive_any()
+        if isinstance(frame, str):
+            return frame
+        await self.close(UNSUPPORTED_DATA, "text frames only")
+        assert self._closed is not None
+        raise self._closed
+
+    async def receive_any(self) -> str | bytes:
+        """The next frame, text or binary. Raises SocketClosed."""
         if self._closed is not None:
             raise self._closed
         event = await self._receive()
         if event["type"] == "websocket.receive":
             text = event.get("text")
-            if isinstance(text, str):
-                return text
-            await self.close(UNSUPPORTED_DATA, "text frames only")
+            return text if isinstance(text, str) else bytes(event["bytes"])
         self._closed = self._closed or SocketClosed(int(event.get("code") or ABNORMAL))
         raise self._closed
 
@@ -70,10 +77,25 @@ class AsgiSocket:
                 await self._send({"type": "websocket.close", "code": code, "reason": cut})
 
 
+Serve = Callable[[AsgiSocket, Origin, Mapping[str, str]], Awaitable[None]]
+"""What is said on a socket whose handshake was fine; gets the request's headers by name in lower case."""
+
+
 async def serve_signaling(
     services: Services, scope: Mapping[str, Any], receive: Receive, send: Send, request_id: str
 ) -> int:
-    """Serve one WebSocket until it ends; the HTTP status of the handshake."""
+    """Serve one WebSocket of a meeting until it ends; the HTTP status of the handshake."""
+
+    async def serve(socket: AsgiSocket, origin: Origin, _headers: Mapping[str, str]) -> None:
+        await services.live.serve_socket(socket, origin.address)
+
+    return await serve_socket(services, scope, receive, send, request_id, serve)
+
+
+async def serve_socket(
+    services: Services, scope: Mapping[str, Any], receive: Receive, send: Send, request_id: str, serve: Serve
+) -> int:
+    """Do the handshake and ``serve`` one WebSocket until it ends; the HTTP status of the handshake."""
     await receive()  # websocket.connect
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     origin = _origin(services, scope, headers)
@@ -90,12 +112,12 @@ async def serve_signaling(
     socket = AsgiSocket(receive, send)
     code, reason = NORMAL, ""
     try:
-        await services.live.serve_socket(socket, origin.address)
+        await serve(socket, origin, headers)
     except SocketClosed:
         pass
     except Exception:
         # The one place where the failure of one socket ends: the others and the server go on.
-        _log.exception("signaling_socket_failed", remote=origin.address)
+        _log.exception("socket_failed", path=scope["path"], remote=origin.address)
         code, reason = INTERNAL_ERROR, f"internal error, request {request_id}"
     await socket.close(code, reason)
     return 101

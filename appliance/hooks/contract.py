@@ -285,9 +285,9 @@ class ProcessorSample(msgspec.Struct, frozen=True, kw_only=True):
 class ModelProcessor:
     """Hook of ``parley.model_processors``: what stands before a model and behind it, for one task.
 
-    This version runs it by ``parley plugins check`` and ``try`` alone, on its sample: what calls it for a meeting or a
-    request is the inference worker, which comes with the AI functions. Until then it is a contract that plugins can be
-    written and checked against, and does nothing for anybody.
+    The inference worker calls it for models whose catalog entry names the plugin (plugins/README.md has one), when
+    somebody asks that model: `POST /ai/models/<model>`. It runs in the worker's process, with the keys of the entry;
+    ``parley plugins check`` and ``try`` run it on its sample.
     """
 
     task: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_.-]{0,49}$")]

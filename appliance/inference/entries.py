@@ -30,6 +30,10 @@ SHED_ORDER: tuple[Duty, ...] = ("vision", "audio", "captions")
 """First what people miss least: a late emotion is worth nothing, a missing caption leaves somebody out."""
 
 
+PLUGGED = "appliance.ai.plugged:PluggedTask"
+"""The processor of models whose processor is a plugin."""
+
+
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of the catalog's tables: a typing error in a key is an error."""
 
@@ -111,6 +115,11 @@ class CatalogEntry(_Strict, frozen=True):
     def size_bytes(self) -> int:
         """Of all files."""
         return sum(file.size_bytes for file in self.files)
+
+    @property
+    def is_plugged(self) -> bool:
+        """Whether a plugin is its processor: what it answers is the plugin's own, and no other task's."""
+        return self.processor == PLUGGED
 
     def hint(self) -> str:
         """What somebody does who wants it."""

@@ -175,7 +175,7 @@ class ModelThread:
                         self._unload("idle")
                 if self._stopping:
                     self._refuse_all()
-                    return
+                    break
                 orders, self._orders = self._orders, []
                 wait_s = self._wait_for_more_s()
                 if wait_s and not orders:
@@ -190,6 +190,7 @@ class ModelThread:
                 self._answer(batch)
             for session in closing:
                 self._close(session)
+        self._unload("the worker stops")
 
     def _patience_s(self, idle_since_s: float) -> float | None:
         if self._task is None or self._pinned or not self._idle_unload_s:
@@ -310,9 +311,16 @@ class ModelThread:
         return task
 
     def _unload(self, reason: str) -> None:
-        if self._task is not None:
-            self._task, self._providers = None, ()
-            _log.info("ai_model_unloaded", model=self.entry.name, reason=reason)
+        if self._task is None:
+            return
+        task, self._task, self._providers = self._task, None, ()
+        unload: Any = getattr(task, "unload", None)
+        if unload is not None:
+            try:
+                unload()
+            except Exception:  # the one place where a task's own failure is caught
+                _log.exception("ai_task_failed", model=self.entry.name, doing="unload")
+        _log.info("ai_model_unloaded", model=self.entry.name, reason=reason)
 
     def _obey(self, order: _Order) -> None:
         try:

@@ -117,6 +117,7 @@ class Task(Protocol):
         """One answer for each request, in their order. At most the entry's ``max_batch`` at once, and of one session at
         most one. Called in the model's thread."""
 
-    # Two more, where a task has use for them (looked up by name):
+    # Three more, where a task has use for them (looked up by name):
     #   def close(self, session: str) -> None: forget a session's state; called in the model's thread
+    #   def unload(self) -> None: free what is not freed by itself; called last, in the model's thread
     #   def warm_up(self) -> Request | None: a request to run once after loading, so that the first real one is quick

@@ -118,7 +118,7 @@ class Transcriber:
 
     def _installed(self) -> list[CatalogEntry]:
         entries = self._inference.models.catalog.of_task(TASK)
-        return [entry for entry in entries if self._inference.is_installed(entry)]
+        return [entry for entry in entries if not entry.is_plugged and self._inference.is_installed(entry)]
 
 
 def languages_of(entries: Iterable[CatalogEntry], preferred: str) -> tuple[str, ...]:

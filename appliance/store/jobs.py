@@ -7,6 +7,8 @@ the change is.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from appliance.job_records import CHANNEL, JobState, Order, Priority
@@ -100,6 +102,20 @@ async def page(
     """At most ``limit`` jobs, newest first, after the one with (created_at_ms, id) ``after``."""
     filters = Filters()
     filters.equal(state=state, type=type)
+    filters.beyond("created_at_ms", after)
+    sql = f"SELECT {_COLUMNS} FROM jobs{filters.where} ORDER BY created_at_ms DESC, id DESC"
+    rows = await conn.fetch(f"{sql} LIMIT {filters.place(limit)}", *filters.args)
+    return [_filled(row) for row in rows]
+
+
+async def of_meeting(
+    conn: Conn, meeting_id: str, types: Collection[str], *, after: tuple[int, str] | None, limit: int
+) -> list[Job]:
+    """At most ``limit`` jobs of these types about a meeting, newest first, after (created_at_ms, id) ``after``."""
+    assert not set("".join(types)) & set("'\\"), types
+    named = ", ".join(f"'{type}'" for type in sorted(types))
+    filters = Filters(f"type IN ({named})")
+    filters.equal(meeting_id=meeting_id)
     filters.beyond("created_at_ms", after)
     sql = f"SELECT {_COLUMNS} FROM jobs{filters.where} ORDER BY created_at_ms DESC, id DESC"
     rows = await conn.fetch(f"{sql} LIMIT {filters.place(limit)}", *filters.args)

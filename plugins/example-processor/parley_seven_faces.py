@@ -52,7 +52,7 @@ async def prepare(asked: ProcessorInput) -> dict[str, Tensor]:
             at = 3 * (row + (2 * x + 1) * width // (2 * SIDE))
             red, green, blue = asked.data[at : at + 3]
             grey.append((0.299 * red + 0.587 * green + 0.114 * blue) / 127.5 - 1)
-    return {"input": Tensor("float32", (1, SIDE, SIDE, 1), pack(grey))}
+    return {"input_1": Tensor("float32", (1, SIDE, SIDE, 1), pack(grey))}
 
 
 @asynccontextmanager
@@ -60,20 +60,21 @@ async def open_faces(config: FacesConfig, _context: Context) -> AsyncIterator[Mo
     """From start to stop; there is nothing to hold."""
 
     async def interpret(output: ProcessorOutput) -> dict[str, float]:
-        shares = array("f", output.tensors["shares"].data)
+        shares = array("f", output.tensors["Identity"].data)
         if sys.byteorder == "big":
             shares.byteswap()
         named = zip(EMOTIONS, shares, strict=True)
         return {name: round(share, 3) for name, share in named if share >= config.least}
 
+    sample = {name: {"happy": 0.75, "neutral": 0.25}.get(name, 0.0) for name in EMOTIONS}
     yield ModelProcessor(
         task="emotion",
         input="image",
         output="scores",
         sample=ProcessorSample(
             input=ProcessorInput(data=bytes([0, 0, 0, 255, 255, 255]), width=2, height=1),
-            tensors={"shares": Tensor("float32", (1, 7), pack(array("f", [0, 0, 0, 0.75, 0, 0, 0.25])))},
-            result={name: {"happy": 0.75, "neutral": 0.25}.get(name, 0.0) for name in EMOTIONS},
+            tensors={"Identity": Tensor("float32", (1, 7), pack(array("f", [0, 0, 0, 0.75, 0, 0, 0.25])))},
+            result={name: share for name, share in sample.items() if share >= config.least},
         ),
         prepare=prepare,
         interpret=interpret,

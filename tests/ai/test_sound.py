@@ -60,12 +60,12 @@ def test_raw_pcm_is_mixed_and_resampled() -> None:
     assert np.array_equal(floats, HALF_SECOND)
 
 
-@pytest.mark.parametrize("name", ["wav", "webm", "ogg", "mp3", "pcm", "pcm_f32"])
+@pytest.mark.parametrize("name", ["wav", "webm", "ogg", "mp3", "mp4", "pcm", "pcm_f32"])
 def test_nothing_is_no_sound(name: str) -> None:
     assert refused(b"", name).code == "bad_audio"
 
 
-@pytest.mark.parametrize("name", ["wav", "webm", "ogg", "mp3"])
+@pytest.mark.parametrize("name", ["wav", "webm", "ogg", "mp3", "mp4"])
 def test_rubbish_is_no_sound(name: str) -> None:
     assert refused(np.random.default_rng(1).bytes(4000), name).code == "bad_audio"
 
@@ -77,7 +77,8 @@ def test_a_playlist_is_no_sound() -> None:
 
 @pytest.mark.parametrize(
     ("name", "container", "codec", "share"),
-    [("wav", "wav", "pcm_s16le", 0.5), ("webm", "webm", "libopus", 0.4), ("ogg", "ogg", "libopus", 0.7)],
+    [("wav", "wav", "pcm_s16le", 0.5), ("webm", "webm", "libopus", 0.4), ("ogg", "ogg", "libopus", 0.7),
+     ("mp4", "mp4", "aac", 0.7)],
 )
 def test_a_file_that_was_cut_off_is_refused(name: str, container: str, codec: str, share: float) -> None:
     whole = encoded(tone(4.0), container, codec, RATE_HZ)

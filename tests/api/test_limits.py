@@ -16,6 +16,7 @@ def test_every_name_has_its_limit() -> None:
         refresh_per_minute=12,
         join_per_minute=18,
         upload_per_minute=24,
+        ai_per_minute=30,
         api_per_minute=600,
     )
     found = {name: limit_of(name, settings) for name in get_args(LimitName)}
@@ -27,6 +28,7 @@ def test_every_name_has_its_limit() -> None:
         "refresh": Limit(per_second=0.2, burst=12),
         "join": Limit(per_second=0.3, burst=18),
         "upload": Limit(per_second=0.4, burst=24),
+        "ai": Limit(per_second=0.5, burst=30),
     }
     assert account_limit(settings).burst == 18
     assert sockets_limit(settings).burst == 180

@@ -59,6 +59,17 @@ def test_who_may_download_is_described() -> None:
     assert "download" in schemas["ShareLink"]["properties"]
 
 
+def test_a_question_to_a_model_may_be_sent_in_three_ways() -> None:
+    asked = build_document(ROUTES, "1")["paths"]["/api/v1/ai/asr"]["post"]
+    content = asked["requestBody"]["content"]
+    assert content["application/json"]["schema"] == {"$ref": "#/components/schemas/AsrBody"}
+    form = content["multipart/form-data"]["schema"]
+    assert form["required"] == ["audio"] and form["properties"]["audio"] == {"type": "string", "format": "binary"}
+    assert content["audio/*"]["schema"] == {"type": "string", "format": "binary"}
+    options = {parameter["name"] for parameter in asked["parameters"]}
+    assert options == {"model", "format", "sample_rate", "channels", "language"} == set(form["properties"]) - {"audio"}
+
+
 def test_the_page_loads_nothing_and_runs_nothing(plain: ApiServer) -> None:
     page = plain.request("GET", "!/docs")
     text = page.body.decode()

@@ -34,6 +34,9 @@ class Recorded:
     def close(self, session: str) -> None:
         self.batches.append([f"closed {session}"])
 
+    def unload(self) -> None:
+        self.batches.append(["unloaded"])
+
 
 class Thread:
     """The thread under test and what it delivers."""
@@ -180,3 +183,21 @@ def test_a_hanging_task_shows(tmp_path: Path) -> None:
         one.go_on()
         one.hear()
         assert one.thread.hangs_at_s == float("inf")
+
+
+def test_a_task_hears_that_it_is_unloaded_and_once(tmp_path: Path) -> None:
+    with threaded(tmp_path) as thread:
+        thread.hold()
+        thread.go_on()
+        thread.thread.order("client", 99, "unload")
+        while ["unloaded"] not in thread.task.batches:
+            time.sleep(0.001)
+        thread.thread.stop()
+        assert thread.thread.join(5)
+        assert thread.task.batches.count(["unloaded"]) == 1
+    with threaded(tmp_path / "again") as thread:
+        thread.hold()
+        thread.go_on()
+        thread.thread.stop()
+        assert thread.thread.join(5)
+        assert thread.task.batches[-1] == ["unloaded"]

@@ -20,13 +20,13 @@ PLUGIN = found("seven-faces", lambda: parley_seven_faces.plugin, ("parley.model_
 async def test_its_sample_is_right() -> None:
     async with running(PLUGIN) as plugins:
         assert plugins.processors() == ["seven-faces"]
-        assert await plugin_samples.process(plugins, "seven-faces") == "emotion: input float32[1, 64, 64, 1]"
+        assert await plugin_samples.process(plugins, "seven-faces") == "emotion: input_1 float32[1, 64, 64, 1]"
 
 
 async def test_a_picture_becomes_grey_values() -> None:
     picture = ProcessorInput(data=bytes([0, 0, 0, 255, 255, 255]), width=2, height=1)
     async with running(PLUGIN) as plugins:
-        tensor = (await plugins.ask("seven-faces", calls.PREPARE, picture))["input"]
+        tensor = (await plugins.ask("seven-faces", calls.PREPARE, picture))["input_1"]
         grey = array("f", tensor.data)
         assert len(grey) == 64 * 64 and grey[:32].tolist() == [-1.0] * 32
         assert grey[32:64].tolist() == pytest.approx([1.0] * 32)
@@ -41,7 +41,7 @@ async def test_what_a_lying_model_says_is_its_failure() -> None:
 
     def said(*shares: float) -> ProcessorOutput:
         data = parley_seven_faces.pack(array("f", shares))
-        return ProcessorOutput(input=picture, tensors={"shares": Tensor("float32", (len(shares),), data)})
+        return ProcessorOutput(input=picture, tensors={"Identity": Tensor("float32", (len(shares),), data)})
 
     async with running(PLUGIN, tables=settings.tables) as plugins:
         scores = await plugins.ask("seven-faces", calls.INTERPRET, said(0, 0, 0, 0.25, 0, 0, 0.75))

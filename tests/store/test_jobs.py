@@ -39,6 +39,22 @@ async def test_an_order_is_there_if_and_only_if_the_change_is(engine: str | Path
         assert await database.read(jobs.by_id, undone.id) is None
 
 
+async def test_jobs_of_a_meeting_by_their_types(engine: str | Path) -> None:
+    async with open_test_database(engine) as database:
+        orders = [_order(n, now_ms=1000 + n, meeting_id="mtg_1") for n in range(3)]
+        other = number_type("test.other").order(Number(9), now_ms=2000, meeting_id="mtg_1")
+        for order in (*orders, other, _order(8, now_ms=3000, meeting_id="mtg_2")):
+            await database.run(jobs.enqueue, order)
+        both = {"test.number", "test.other"}
+        page = await database.read(jobs.of_meeting, "mtg_1", both, after=None, limit=2)
+        assert [job.id for job in page] == [other.id, orders[2].id]
+        after = (page[-1].created_at_ms, page[-1].id)
+        rest = await database.read(jobs.of_meeting, "mtg_1", both, after=after, limit=9)
+        assert [job.id for job in rest] == [orders[1].id, orders[0].id]
+        only = await database.read(jobs.of_meeting, "mtg_1", {"test.other"}, after=None, limit=9)
+        assert [job.id for job in only] == [other.id]
+
+
 async def test_the_same_key_is_the_same_job(engine: str | Path) -> None:
     async with open_test_database(engine) as database:
         first, second = _order(1, key="k"), _order(2, key="k")

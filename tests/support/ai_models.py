@@ -25,6 +25,7 @@ import pytest
 from appliance.ai.bench_data import BENCH_DATA
 from appliance.ai.sound import Samples, decode_audio_untrusted
 from appliance.inference.entries import Catalog, CatalogEntry, ModelSource, read_catalog
+from appliance.inference.installed import ModelFolder
 from appliance.inference.task import LoadedModel
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -72,6 +73,16 @@ def model(name: str) -> LoadedModel:
         if file.is_graph
     }
     return LoadedModel(entry, where, sessions)
+
+
+def install(models: ModelFolder, *names: str) -> None:
+    """Bring models of the catalog into a server's folder, as ``parley models pull`` does."""
+    for name in names:
+        entry = models.entry(name)
+        with models.bringing(entry) as partial:
+            for file in entry.files:
+                shutil.copyfile(_installed(entry) / file.name, partial / file.name)
+            models.note(entry, partial, origin="tests", now_ms=0)
 
 
 def without(loaded: LoadedModel, role: str) -> LoadedModel:

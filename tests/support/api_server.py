@@ -30,6 +30,7 @@ from appliance.bus.changes import Changes
 from appliance.files.staging import open_staging
 from appliance.hooks.discovery import Found, find
 from appliance.hooks.running import open_plugins
+from appliance.jobs.registry import Registry
 from appliance.live.directory import open_live
 from appliance.observe.metrics import Metrics
 from appliance.plugin_storage import open_any_storage
@@ -44,6 +45,7 @@ from appliance.settings import (
 )
 from appliance.sfu.media import open_sfu
 from appliance.store.database import Database, open_database
+from tests.support.queued_jobs import Tally, make_runner
 from tests.support.recorder_ledger import RecorderLedger
 from tests.support.room_ledger import RoomLedger
 
@@ -59,6 +61,7 @@ NO_LIMITS = LimitsSettings(
     refresh_per_minute=100_000,
     join_per_minute=100_000,
     upload_per_minute=100_000,
+    ai_per_minute=100_000,
     api_per_minute=100_000,
 )
 
@@ -146,6 +149,7 @@ class ApiServer:
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
         raw: bytes | None = None,
+        timeout_s: float = 10.0,
     ) -> Reply:
         """One request on a connection of its own. ``path`` below /api/v1, or from the root with a leading ``!``."""
         full = path[1:] if path.startswith("!") else "/api/v1" + path
@@ -159,9 +163,9 @@ class ApiServer:
         if self.tls:
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            connection = http.client.HTTPSConnection(self.host, self.port, timeout=10, context=context)
+            connection = http.client.HTTPSConnection(self.host, self.port, timeout=timeout_s, context=context)
         else:
-            connection = http.client.HTTPConnection(self.host, self.port, timeout=10)
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout_s)
         try:
             connection.request(method, full, data, sent)
             answer = connection.getresponse()
@@ -230,10 +234,12 @@ def serving(
     setup_token: str | None = SETUP_TOKEN,
     real_meetings: bool = False,
     discover: Callable[[], Iterable[Found]] = find,
+    fill: Callable[[Registry, Services], None] | None = None,
 ) -> Iterator[ApiServer]:
     """A server for the length of the block; what it raises is raised here.
 
-    ``real_meetings``: running ones on a real SFU, in place of the ledger.
+    ``real_meetings``: running ones on a real SFU, in place of the ledger. ``fill``: jobs are carried out, those that it
+    binds; without it they wait.
     """
     ledger, clock, ready = RoomLedger(), Clock(), threading.Event()
     state: dict[str, Any] = {}
@@ -281,6 +287,10 @@ def serving(
                 await stop.wait()
                 services.recording_changes.close()
 
+            if fill is not None:
+                registry = Registry(processes=1)
+                fill(registry, services)
+                await nursery.start(make_runner(database, registry, Tally(), clock_ms=clock.now_ms).serve)
             nursery.start_soon(end_streams)
             nursery.start_soon(inference.serve)
             addresses = await nursery.start(serve)

@@ -68,6 +68,65 @@ class Slow:
         return [Result({"batch": len(requests), "order": list(self.order)})] * len(requests)
 
 
+class Patient:
+    """Takes five seconds for whatever it is asked."""
+
+    name: ClassVar[str] = "patient"
+
+    def __init__(self, model: LoadedModel) -> None:
+        self.model = model
+
+    def run(self, requests: Sequence[Request]) -> Sequence[Result | TaskError]:
+        time.sleep(5)
+        return [Result({"width": 1, "height": 1, "faces": []})] * len(requests)
+
+
+class Parts:
+    """Speech in parts as `ai.speech.captions` gives it: one for each byte of the sound; forgets all when told so."""
+
+    name: ClassVar[str] = "parts"
+
+    def __init__(self, model: LoadedModel) -> None:
+        self.model = model
+        self.left: dict[str, int] = {}
+        self.length: dict[str, int] = {}
+
+    def run(self, requests: Sequence[Request]) -> Sequence[Result | TaskError]:
+        return [self._one(request) for request in requests]
+
+    def _one(self, request: Request) -> Result | TaskError:
+        session = request.session or ""
+        if request.payload:
+            self.left[session] = self.length[session] = len(request.payload)
+        if session not in self.left:
+            return TaskError("session_lost", "it is not here")
+        self.left[session] -= 1
+        length, left = self.length[session], self.left[session]
+        if left == 1 and (self.model.folder / "crash").exists():
+            if (self.model.folder / "crash").read_text() == "once":
+                (self.model.folder / "crash").unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        values = {"segments": [], "at_ms": length - left, "duration_ms": length, "done": not left}
+        if not left:
+            values |= {"text": f"{length} parts", "language": "en"}
+        return Result(values)
+
+    def close(self, session: str) -> None:
+        self.left.pop(session, None)
+
+
+class Liar:
+    """Answers in a shape that nobody expects."""
+
+    name: ClassVar[str] = "liar"
+
+    def __init__(self, model: LoadedModel) -> None:
+        self.model = model
+
+    def run(self, requests: Sequence[Request]) -> Sequence[Result | TaskError]:
+        return [Result({"faces": [{"box": "here"}], "width": "wide", "height": 1})] * len(requests)
+
+
 class Troublesome:
     """Misbehaves as ``options["how"]`` says."""
 

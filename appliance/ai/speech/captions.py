@@ -23,7 +23,8 @@ from appliance.ai.options import (
     text_option,
 )
 from appliance.ai.opus import GAP_S, LiveSound
-from appliance.ai.sound import RATE_HZ, Samples
+from appliance.ai.sound import MAX_AUDIO_S, RATE_HZ, Samples
+from appliance.ai.speech.long_sound import LongSound, LongSounds
 from appliance.ai.speech.phrases import Phrase, PhraseRules, Phrases
 from appliance.ai.speech.transcript import Transcript, doubtful
 from appliance.ai.speech.vad import VAD_INPUTS, VAD_OUTPUTS, VoiceActivity
@@ -31,7 +32,7 @@ from appliance.ai.tasks import Sessions, one_by_one
 from appliance.inference.task import LoadedModel, Request, Result, Session, TaskError
 
 MAX_WHOLE_S = 600.0
-"""Of a request without a session. Longer recordings come as a session, in pieces, and give way to live ones between."""
+"""Of a request without a session. Longer recordings are a session with ``whole``, and give way to live ones between."""
 PARTIAL_SHARE = 0.12
 """The next partial result comes after so much of the phrase's length: the cost of all of them grows with the length,
 not with its square."""
@@ -174,7 +175,11 @@ class CaptionsTask:
 
     With ``session``: a live stream. ``format`` (opus) of `LiveSound`; ``packets``, the packets' sizes; ``at_ms``, the
     place of the first sample in the stream; ``language``; ``partials`` (true); ``last``. Values: ``captions`` as of
-    `Caption.values`, ``speaking``, ``damaged_packets``.
+    `Caption.values`, ``speaking``, ``damaged_packets``, ``heard_ms``, where the stream's clock stands.
+
+    With ``session`` and ``whole``: a whole sound of up to `MAX_AUDIO_S`, in parts. The first request has the sound and
+    its options, with ``max_s`` a bound of its own; those after it have neither, until ``done``. Values: ``segments``
+    of this part, ``at_ms``, ``duration_ms``, ``done``; with it those of a request without a session.
 
     Of the entry's options: ``partial_s``, another pace of partial results; 0 for none.
     """
@@ -191,14 +196,16 @@ class CaptionsTask:
                 raise ValueError(f"{model.entry.name}: {error.message}") from None
         self._vad = graph(model, "vad", VAD_INPUTS, VAD_OUTPUTS)
         self._streams: Sessions[_Stream] = Sessions()
+        self._long = LongSounds()
 
     def run(self, requests: Sequence[Request]) -> Sequence[Result | TaskError]:
         """One after the other: each is a decoding loop of its own."""
         return one_by_one(requests, self._answer)
 
     def close(self, session: str) -> None:
-        """Forget a speaker's stream."""
+        """Forget a speaker's stream, or a long sound."""
         self._streams.close(session)
+        self._long.close(session)
 
     def warm_up(self) -> Request:
         """A second of silence, recognised."""
@@ -206,7 +213,11 @@ class CaptionsTask:
 
     def _answer(self, request: Request) -> Result:
         session = request.session
-        return self._whole(request) if session is None else self._live(session, request)
+        if session is None:
+            return self._whole(request)
+        if flag_option(request.options, "whole", False):
+            return self._part(session, request)
+        return self._live(session, request)
 
     def _language(self, request: Request) -> str | None:
         """What the recogniser knows of the language that is asked for."""
@@ -231,6 +242,29 @@ class CaptionsTask:
             captions = [Caption("final", 0, 0.0, length_s, heard.text, heard.language, heard.confidence)]
         return Result(transcript_values(captions, length_s))
 
+    def _part(self, session: str, request: Request) -> Result:
+        sound = self._long.of(session, (lambda: self._new_long(request)) if request.payload else None)
+        try:
+            found = sound.advance()
+        except BaseException:
+            self._long.close(session)
+            raise
+        values = {
+            "segments": _segments(found),
+            "at_ms": round(sound.at_s * 1000),
+            "duration_ms": round(sound.length_s * 1000),
+            "done": sound.is_done,
+        }
+        if sound.is_done:
+            self._long.close(session)
+            values |= transcript_values(sound.captions, sound.length_s)
+        return Result(values)
+
+    def _new_long(self, request: Request) -> LongSound:
+        language = self._language(request)
+        samples = request_audio(request, number_option(request.options, "max_s", MAX_AUDIO_S, 0, MAX_AUDIO_S))
+        return LongSound(samples, Captioner(self._recogniser, self._vad, language=language, partials=False))
+
     def _live(self, session: str, request: Request) -> Result:
         last = flag_option(request.options, "last", False)
         at_ms = at_ms_option(request.options)
@@ -254,6 +288,7 @@ class CaptionsTask:
                 "captions": [caption.values() for caption in captions],
                 "speaking": stream.captioner.speaking,
                 "damaged_packets": stream.sound.damaged_packets,
+                "heard_ms": round(stream.fed_s * 1000),
             }
         )
 
@@ -275,15 +310,19 @@ def transcript_values(captions: Sequence[Caption], length_s: float) -> dict[str,
     spoken: dict[str, float] = {}
     for caption in finals:
         _add(spoken, caption.language, caption.end_s - caption.start_s)
-    segments = [caption.values() for caption in finals]
-    for segment in segments:
-        del segment["kind"], segment["phrase"]
     return {
         "text": " ".join(caption.text for caption in finals),
         "language": max(spoken, key=spoken.__getitem__, default=""),
-        "segments": segments,
+        "segments": _segments(finals),
         "duration_ms": round(length_s * 1000),
     }
+
+
+def _segments(captions: Sequence[Caption]) -> list[dict[str, Any]]:
+    segments = [caption.values() for caption in captions if caption.kind == "final"]
+    for segment in segments:
+        del segment["kind"], segment["phrase"]
+    return segments
 
 
 def _add(totals: dict[str, float], key: str, value: float) -> None:

@@ -38,6 +38,7 @@ def live(task: MoonshineTask, samples: Samples, session: str, start_ms: int = 0)
     (answer,) = task.run([Request({"session": session, "last": True}, b"")])
     assert isinstance(answer, Result), answer
     assert answer.values["speaking"] is False
+    assert answer.values["heard_ms"] == pytest.approx(start_ms + len(samples) / 16, abs=60)
     return captions + [{**caption, "sent_ms": start_ms + len(packets) * 20} for caption in answer.values["captions"]]
 
 
