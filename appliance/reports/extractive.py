@@ -25,6 +25,13 @@ _SHORTEST, _LONGEST = 5, 60
 # More would be no list of what matters; the first ones of a meeting count as much as the last.
 _MOST_ITEMS = 50
 _QUESTION = re.compile(r"[?？][\"”’」』)]*$|吗。?$")
+# Said at every meeting and about none, where there is no more to the sentence than so many words.
+_COURTESY = re.compile(
+    r"\b(?:thanks|thank you|see you|good (?:morning|afternoon|evening)|hello|welcome|bye|goodbye|"
+    r"have a (?:nice|good))\b|谢谢|再见|(?:大家|早上|上午|下午|晚上|各位)好|辛苦了",
+    re.IGNORECASE,
+)
+_COURTESY_LONGEST = 9
 
 
 def extractive(
@@ -71,7 +78,10 @@ def _quote(segment: Segment, sentence: str) -> Quote:
 
 
 def _is_quotable(sentence: str) -> bool:
-    return _SHORTEST <= length(sentence) <= _LONGEST and not _QUESTION.search(sentence)
+    words = length(sentence)
+    if words <= _COURTESY_LONGEST and _COURTESY.search(sentence):
+        return False
+    return _SHORTEST <= words <= _LONGEST and not _QUESTION.search(sentence)
 
 
 def _decisions(quotes: Sequence[Quote]) -> tuple[Point, ...]:

@@ -23,7 +23,7 @@ _DAMPING = 0.85
 # The walk forgets its beginning by 0.85 a step: after 60 less than 1e-4 is left of it.
 _STEPS = 60
 # How much novelty counts beside centrality; 0.5 to 0.7 are usual.
-_RELEVANCE = 0.6
+_RELEVANCE = 0.7
 # Sentences among which the choice is made, for each that is wanted: less central ones never win.
 _CANDIDATES = 12
 

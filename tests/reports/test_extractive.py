@@ -70,3 +70,13 @@ def test_chapters_begin_with_what_is_said_in_them() -> None:
 
 def test_a_quote_is_one_line() -> None:
     assert quote_of(phrase(1, "Ann", "a\n b", start_s=0)).text == "a b"
+
+
+def test_greetings_are_no_summary() -> None:
+    lines = [(segment.name, segment.text) for segment in REVIEW]
+    courteous = [("Cleo", "Thanks everybody, see you all next week."), ("李雷", "谢谢大家，我们下周再见，祝周末愉快。")]
+    report = extractive(talk([*lines, *courteous]), [])
+    assert not {text for _, text in courteous} & set(texts(report.summary))
+    # What is about something is kept, however polite.
+    longer = "Thank you for the drawings, which show that the windows fit the budget of the library."
+    assert longer in texts(extractive(talk([("Ann", longer)]), []).summary)
