@@ -29,7 +29,14 @@ _PAUSE_MOST_S = 30.0
 
 
 class CompletionError(Exception):
-    """No answer that can be used; the text says why, for people, and repeats nothing of the key."""
+    """No answer that can be used; the text says why, for whoever reads the report.
+
+    ``detail`` is for the log: an address of our own network, or what the endpoint says, which may repeat the key.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.detail = detail
 
 
 class _Message(msgspec.Struct):
@@ -89,13 +96,13 @@ class Completions:
                     raise CompletionError("the endpoint is busy") from None
                 await trio.sleep(error.after_s)
             except OSError as error:  # ssl.SSLError is one
-                raise CompletionError(f"cannot be reached: {error}") from error
+                raise CompletionError("it cannot be reached", str(error)) from error
             except trio.BrokenResourceError as error:
-                cause = error.__cause__
-                what = f"TLS: {cause}" if isinstance(cause, ssl.SSLError) else "the connection was lost"
-                raise CompletionError(f"cannot be reached: {what}") from error
+                if isinstance(error.__cause__, ssl.SSLError):
+                    raise CompletionError("its certificate is not trusted", str(error.__cause__)) from error
+                raise CompletionError("the connection was lost") from error
             except (h11.RemoteProtocolError, UnicodeDecodeError) as error:
-                raise CompletionError(f"no proper HTTP: {error}") from error
+                raise CompletionError("it speaks no proper HTTP", str(error)) from error
         raise AssertionError("the last try returns or raises")
 
     async def _post(self, body: bytes) -> bytes:
@@ -136,7 +143,7 @@ class Completions:
         if answer.status_code in (429, 503):
             raise _BusyError(_pause_s(answer))
         if answer.status_code != 200:
-            raise CompletionError(f"it answered {answer.status_code}{_reason(bytes(content))}")
+            raise CompletionError(f"it answered {answer.status_code}", _reason(bytes(content)))
         return bytes(content)
 
 
@@ -158,7 +165,7 @@ def _reason(content: bytes) -> str:
     try:
         said = msgspec.json.decode(content)["error"]
         text = said if isinstance(said, str) else said["message"]
-        return f": {' '.join(str(text).split())[:200]}"
+        return " ".join(str(text).split())[:200]
     except (msgspec.DecodeError, KeyError, TypeError):
         return ""
 
@@ -167,7 +174,7 @@ def _content(body: bytes) -> str:
     try:
         completion = msgspec.json.decode(body, type=_Completion)
     except msgspec.DecodeError as error:
-        raise CompletionError(f"its answer is no chat completion: {error}") from error
+        raise CompletionError("its answer is no chat completion", str(error)) from error
     text = completion.choices[0].message.content if completion.choices else None
     if not text:
         raise CompletionError("its answer is empty")

@@ -144,7 +144,7 @@ def _read(text: str) -> _Answer:
     try:
         return msgspec.json.decode(text[start : end + 1] if 0 <= start < end else text, type=_Answer)
     except msgspec.DecodeError as error:
-        raise CompletionError(f"its answer is not the JSON that was asked for: {error}") from error
+        raise CompletionError("its answer is not the JSON that was asked for", str(error)) from error
 
 
 def _numbers(lines: Sequence[int | str]) -> list[int]:

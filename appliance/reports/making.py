@@ -79,5 +79,11 @@ async def _written(
     try:
         return await generated(completions.complete, settings.model, extract, segments, settings.piece_tokens)
     except CompletionError as error:
-        _log.warning("report_not_written", model=settings.model, reason=str(error), effect="the report is extractive")
+        _log.warning(
+            "report_not_written",
+            model=settings.model,
+            reason=str(error),
+            detail=error.detail,
+            effect="the report is extractive",
+        )
         return msgspec.structs.replace(extract, fallback_reason=str(error))
