@@ -41,7 +41,6 @@ from appliance.asyncio_thread import open_asyncio_thread
 from appliance.auth.tokens import TokenSigner
 from appliance.bus.changes import Changes
 from appliance.bus.live import LiveBus
-from appliance.bus.relay import Reaction
 from appliance.chores import StoreQueue, add_chores
 from appliance.data_folder import DataFolder, open_data_folder
 from appliance.file_chores import add_file_chores
@@ -58,15 +57,16 @@ from appliance.observe.metrics import JobMeter, Metrics
 from appliance.plugin_storage import open_any_storage
 from appliance.questions.queued import add_question_jobs
 from appliance.reactions.listeners import PREFIX, subscribers
-from appliance.reactions.notices import TYPES as NOTICED
-from appliance.reactions.notices import make_notices
+from appliance.reactions.notices import make_notices, notice_reaction
 from appliance.reactions.recordings_changed import follow_recordings
+from appliance.reactions.reports import report_reaction
 from appliance.reactions.returning import follow_plugins, recall
 from appliance.reactions.revoked import follow_revoked
 from appliance.reactions.sending import add_notification_jobs
 from appliance.reactions.telling import open_telling
 from appliance.recordings.bindings import add_recording_jobs
 from appliance.recordings.shelf import Shelf
+from appliance.reports.making import add_report_jobs
 from appliance.settings import Settings, is_loopback
 from appliance.sfu.addresses import interface_addresses
 from appliance.sfu.media import open_sfu
@@ -186,7 +186,7 @@ async def _open_parts(
         captions = Transcriber(settings.captions, inference, clock_us=sfu.clock_us)
         bus, changes = LiveBus(), Changes()
         notices = make_notices(settings, plugins.notifiers, _now_ms)
-        reaction = Reaction(name="notices", types=NOTICED, react=notices.react)
+        reactions = [notice_reaction(notices), report_reaction(_now_ms)]
         async with (
             open_recorder(
                 settings.recording, shelf.root, database,
@@ -198,7 +198,7 @@ async def _open_parts(
                 database,
                 thread,
                 bus,
-                [reaction, *subscribers(plugins)],
+                [*reactions, *subscribers(plugins)],
                 now_ms=_now_ms,
                 uniform=random.uniform,
             ) as telling,
@@ -249,6 +249,7 @@ async def _open_parts(
             add_notification_jobs(registry, database, notices, plugins, _now_ms)
             told = partial(_tell_recording, changes, live)
             add_recording_jobs(registry, shelf, settings.recording, at_once=settings.jobs.processes, told=told)
+            add_report_jobs(registry, database, settings.ai.summary, now_ms=_now_ms)
             if add_jobs is not None:
                 add_jobs(registry, database)
             runner = _make_runner(settings, database, metrics.job_meter(), registry, folder.node)

@@ -188,6 +188,20 @@ class RecordingSettings(Section, frozen=True):
     encoder: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,32}$")] = "auto"
 
 
+class SummarySettings(Section, frozen=True):
+    """A language model that writes the meetings' reports."""
+
+    url: str = ""
+    model: str = ""
+    api_key: str = ""
+    timeout_s: Seconds = 120.0
+    piece_tokens: Annotated[int, Meta(ge=500, le=1_000_000)] = 3000
+
+    def __repr__(self) -> str:
+        """Without what gives access, wherever settings may be printed."""
+        return f"SummarySettings(url={self.url!r}, model={self.model!r}, …)"
+
+
 class AiSettings(Section, frozen=True):
     """The inference workers."""
 
@@ -203,6 +217,7 @@ class AiSettings(Section, frozen=True):
     workers: tuple[NonEmpty, ...] = ()
     servers: tuple[NonEmpty, ...] = ()
     triton_url: str = ""
+    summary: SummarySettings = SummarySettings()
 
 
 class CaptionsSettings(Section, frozen=True):

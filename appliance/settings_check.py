@@ -20,6 +20,7 @@ from appliance.settings import (
     PluginsSettings,
     Settings,
     StorageSettings,
+    SummarySettings,
     TlsSettings,
     has_certificate,
     is_loopback,
@@ -77,6 +78,28 @@ def _check_ai(ai: AiSettings) -> None:
         _reject("ai.max_request_bytes", ai.max_request_bytes, f"is above ai.queue_bytes = {ai.queue_bytes}")
     if ai.triton_url and urlsplit(ai.triton_url).scheme not in ("http", "https"):
         _reject("ai.triton_url", ai.triton_url, "must begin with http:// or https://")
+    _check_summary(ai.summary)
+
+
+def _check_summary(summary: SummarySettings) -> None:
+    if not summary.url:
+        return
+    if "@" in urlsplit(summary.url).netloc:
+        raise ConfigError("ai.summary.url: must hold no user name; the key belongs into ai.summary.api_key")
+    if not re.fullmatch(r"https?://[!-~]+", summary.url) or not _has_host(summary.url):
+        _reject("ai.summary.url", summary.url, "must be http(s)://host[:port]/path, as http://127.0.0.1:11434/v1")
+    if not summary.model:
+        _reject("ai.summary.model", "", "must be set where ai.summary.url is")
+    if summary.api_key and not re.fullmatch(r"[!-~]+", summary.api_key):
+        raise ConfigError("ai.summary.api_key: must hold printable ASCII only")  # it becomes a header
+
+
+def _has_host(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        return bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
+    except ValueError:  # of the port
+        return False
 
 
 def _is_curve_key(text: str) -> bool:

@@ -1,10 +1,11 @@
 """Reads settings: a TOML file, then the environment on top of it.
 
 Owns the names of environment variables and the texts that point at a wrong key; refuses to know what a setting
-means. ``PARLEY_HTTP__PORT=8080`` sets ``port`` of ``[http]``, ``PARLEY_PLUGINS__MY_PLUGIN__HOST`` sets ``host`` of
-``[plugins.my-plugin]``. Tables of plugins are carried as they were written; who knows a plugin's schema reads them with
-`read_plugin_table`. Variables without the double underscore are left alone: Kubernetes and Docker put ``PARLEY_PORT``
-and the like into the environment of a service named parley.
+means. ``PARLEY_HTTP__PORT=8080`` sets ``port`` of ``[http]``, ``PARLEY_AI__SUMMARY__URL`` sets ``url`` of
+``[ai.summary]``, ``PARLEY_PLUGINS__MY_PLUGIN__HOST`` sets ``host`` of ``[plugins.my-plugin]``. Tables of plugins are
+carried as they were written; who knows a plugin's schema reads them with `read_plugin_table`. Variables without the
+double underscore are left alone: Kubernetes and Docker put ``PARLEY_PORT`` and the like into the environment of a
+service named parley.
 """
 
 import difflib
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from appliance.errors import ConfigError
-from appliance.settings import PLUGIN_NAME, GivenValue, PluginTable, Settings
+from appliance.settings import PLUGIN_NAME, GivenValue, PluginTable, Section, Settings
 from appliance.settings_check import check
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -27,7 +28,12 @@ _SEPARATOR = "__"
 # Where the file is looked for when none is named, relative to the working directory.
 DEFAULT_FILE = Path("config/appliance.toml")
 # Values of these keys may hold a secret and are not repeated in an error.
-_SECRET_KEYS = frozenset({"database.url", "media.ice_servers", "storage.access_key", "storage.secret_key"})
+_SECRET_KEYS = frozenset(
+    {
+        "database.url", "media.ice_servers", "storage.access_key", "storage.secret_key", "ai.summary",
+        "ai.summary.api_key",
+    }
+)  # fmt: skip
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -36,15 +42,16 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     `path` None: only defaults and the environment.
     """
     tables = {} if path is None else _read_file(path)
-    sections = {field.name: field for field in msgspec.structs.fields(Settings)}
+    sections = {field.name: field.type for field in msgspec.structs.fields(Settings)}
     values: dict[str, dict[str, Any]] = {name: {} for name in sections}
+    inner_values: dict[tuple[str, str], dict[str, Any]] = {}
     plugins: dict[str, dict[str, GivenValue]] = {}
     for section, table in tables.items():
         if section not in sections:
             raise ConfigError(f"{section}: unknown section{_hint(section, sections)} ({path})")
         if not isinstance(table, dict):
             raise ConfigError(f"{section} = {table!r}: must be a table, write [{section}] ({path})")
-        types = _types(sections[section].type)
+        types = _types(sections[section])
         for key, value in table.items():
             if section == "plugins" and key not in types and isinstance(value, dict):
                 _check_plugin_name(key, str(path))
@@ -52,6 +59,13 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
                 continue
             if key not in types:
                 raise ConfigError(f"{section}.{key}: unknown key{_hint(key, types)} ({path})")
+            if _is_section(types[key]):
+                if not isinstance(value, dict):
+                    raise ConfigError(f"{section}.{key}: must be a table, write [{section}.{key}] ({path})")
+                for inner, given in value.items():
+                    read = _read_inner(f"{section}.{key}", inner, given, types[key], str(path))
+                    inner_values.setdefault((section, key), {})[inner] = read
+                continue
             values[section][key] = _convert(f"{section}.{key}", value, types[key], str(path))
     for variable, text in sorted(environ.items()):
         name = variable.removeprefix(_PREFIX)
@@ -60,12 +74,17 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         section, _, key = name.lower().partition(_SEPARATOR)
         if section not in sections:
             raise ConfigError(f"{section}: unknown section{_hint(section, sections)} ({variable})")
-        types = _types(sections[section].type)
+        types = _types(sections[section])
         if section == "plugins" and _SEPARATOR in key:
             plugin, _, inner = key.partition(_SEPARATOR)
             plugin = plugin.replace("_", "-")
             _check_plugin_name(plugin, variable)
             plugins.setdefault(plugin, {})[inner] = GivenValue(text, variable, is_text=True)
+            continue
+        outer, _, inner = key.partition(_SEPARATOR)
+        if inner and outer in types and _is_section(types[outer]):
+            read = _read_inner(f"{section}.{outer}", inner, text, types[outer], variable, is_text=True)
+            inner_values.setdefault((section, outer), {})[inner] = read
             continue
         if key not in types:
             raise ConfigError(f"{section}.{key}: unknown key{_hint(key, types)} ({variable})")
@@ -74,7 +93,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     values["plugins"]["tables"] = tuple(
         PluginTable(name, tuple(sorted(given.items()))) for name, given in sorted(plugins.items())
     )
-    settings = Settings(**{name: sections[name].type(**table) for name, table in values.items()})
+    for (section, key), table in inner_values.items():
+        values[section][key] = _types(sections[section])[key](**table)
+    settings = Settings(**{name: sections[name](**table) for name, table in values.items()})
     check(settings)
     return settings
 
@@ -103,8 +124,8 @@ def read_plugin_table(table: PluginTable, schema: type[S]) -> S:
 
 
 def variable_name(section: str, key: str) -> str:
-    """Name of the environment variable that sets a key."""
-    return f"{_PREFIX}{section.upper()}{_SEPARATOR}{key.upper()}"
+    """Name of the environment variable that sets a key; ``section`` as ``http`` or ``ai.summary``."""
+    return f"{_PREFIX}{section.upper().replace('.', _SEPARATOR)}{_SEPARATOR}{key.upper()}"
 
 
 def _read_file(path: Path) -> dict[str, Any]:
@@ -121,6 +142,21 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 def _types(section: Any) -> dict[str, Any]:
     return {field.name: field.type for field in msgspec.structs.fields(section) if field.name != "tables"}
+
+
+def _is_section(wanted: Any) -> bool:
+    """Whether a key is a table of keys, as ``summary`` of ``[ai]``."""
+    return isinstance(wanted, type) and issubclass(wanted, Section)
+
+
+def _read_inner(
+    section: str, key: str, value: Any, table: Any, origin: str, *, is_text: bool = False
+) -> Any:
+    types = _types(table)
+    if key not in types:
+        raise ConfigError(f"{section}.{key}: unknown key{_hint(key, types)} ({origin})")
+    given = _parse_text(value, types[key]) if is_text else value
+    return _convert(f"{section}.{key}", given, types[key], origin)
 
 
 def _check_plugin_name(name: str, origin: str) -> None:

@@ -16,6 +16,7 @@ from appliance.settings import (
     Settings,
     SignalingSettings,
     StorageSettings,
+    SummarySettings,
     TlsSettings,
 )
 from appliance.settings_check import check
@@ -24,6 +25,17 @@ SECRETS_MISPLACED = (
     IceServerSettings(urls=("turn:x",), secret="hidden", username="u"),
     IceServerSettings(urls=("turn:x",), secret="hidden", credential="hidden"),
     IceServerSettings(urls=("stun:x",), secret="hidden"),
+)
+
+URL = "http://127.0.0.1:11434/v1"
+SUMMARIES_MISTAKEN = (
+    (SummarySettings(url="127.0.0.1:11434", model="m"), "ai.summary.url = '127.0.0.1:11434'"),
+    (SummarySettings(url="http://", model="m"), "ai.summary.url = 'http://'"),
+    (SummarySettings(url="http://h:99999/v1", model="m"), "ai.summary.url = "),
+    (SummarySettings(url="http://h/v1?key=1", model="m"), "ai.summary.url = "),
+    (SummarySettings(url="http://user:hidden@h/v1", model="m"), "ai.summary.url: must hold no user name"),
+    (SummarySettings(url=URL), "ai.summary.model = ''"),
+    (SummarySettings(url=URL, model="m", api_key="hidden\r\nX: y"), "ai.summary.api_key"),
 )
 
 
@@ -62,6 +74,7 @@ def test_the_defaults_are_good() -> None:
         (Settings(ai=AiSettings(workers=("tcp://[::1]:8810",) * 2)), "ai.workers = "),
         (Settings(ai=AiSettings(servers=("short",))), "ai.servers = 'short'"),
         (Settings(ai=AiSettings(triton_url="triton:8000")), "ai.triton_url = 'triton:8000'"),
+        *((Settings(ai=AiSettings(summary=summary)), key) for summary, key in SUMMARIES_MISTAKEN),
         (Settings(database=DatabaseSettings(pool_min=5, pool_max=2)), "database.pool_min = 5"),
     ],
 )
@@ -117,3 +130,9 @@ def test_what_gives_access_to_the_storage_is_not_shown() -> None:
     assert "127.0.0.1:9000" in repr(settings) and "hidden" not in repr(settings)
     check(Settings(storage=StorageSettings(kind="s3", bucket="files", region="eu-central-1", prefix="a/b/")))
     check(Settings(storage=StorageSettings(bucket="kept for later")))
+
+
+def test_the_key_of_a_language_model_is_not_shown() -> None:
+    settings = Settings(ai=AiSettings(summary=SummarySettings(url=URL, model="qwen", api_key="hidden")))
+    check(settings)
+    assert URL in repr(settings) and "hidden" not in repr(settings)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from appliance.errors import ConfigError
-from appliance.settings import GivenValue, IceServerSettings, Settings
+from appliance.settings import GivenValue, IceServerSettings, Section, Settings
 from appliance.settings_file import load, variable_name
 
 SHIPPED = Path(__file__).parent.parent / "config" / "appliance.toml"
@@ -19,12 +19,30 @@ SHIPPED = Path(__file__).parent.parent / "config" / "appliance.toml"
 
 def _keys() -> list[tuple[str, str, Any]]:
     """Section, key and default of every setting."""
-    return [
-        (section.name, key.name, key.default)
-        for section in msgspec.structs.fields(Settings)
-        for key in msgspec.structs.fields(section.type)
-        if key.name != "tables"  # those of plugins: no key
+    sections = [(field.name, field.type) for field in msgspec.structs.fields(Settings)]
+    inner = [
+        (f"{name}.{key.name}", key.type)
+        for name, section in sections
+        for key in msgspec.structs.fields(section)
+        if _is_section(key.type)
     ]
+    return [
+        (name, key.name, key.default)
+        for name, section in [*sections, *inner]
+        for key in msgspec.structs.fields(section)
+        if key.name != "tables" and not _is_section(key.type)  # those of plugins: no key
+    ]
+
+
+def _is_section(wanted: Any) -> bool:
+    return isinstance(wanted, type) and issubclass(wanted, Section)
+
+
+def _of(found: Any, section: str) -> Any:
+    """A section, as ``http`` or ``ai.summary``, of settings or of a file's tables."""
+    for name in section.split("."):
+        found = found[name] if isinstance(found, dict) else getattr(found, name)
+    return found
 
 
 def _toml(value: Any) -> str:
@@ -37,10 +55,15 @@ def _toml(value: Any) -> str:
 
 def test_the_shipped_file_holds_every_key_with_its_default_and_no_other() -> None:
     tables = tomllib.loads(SHIPPED.read_text())
-    written = {(section, key) for section, table in tables.items() for key in table}
+    written = {
+        (f"{section}.{key}", inner) if isinstance(table[key], dict) else (section, key)
+        for section, table in tables.items()
+        for key in table
+        for inner in (table[key] if isinstance(table[key], dict) else [key])
+    }
     assert written == {(section, key) for section, key, _ in _keys()}
     for section, key, default in _keys():
-        assert _toml(tables[section][key]) == _toml(default), f"{section}.{key}"
+        assert _toml(_of(tables, section)[key]) == _toml(default), f"{section}.{key}"
     assert load(SHIPPED, {}) == Settings()
 
 
@@ -93,6 +116,8 @@ def test_every_key_is_set_by_file_and_by_environment(section: str, key: str, def
             other = ("rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7",)
         case "ai.triton_url":
             other = "http://triton:8000"
+        case "ai.summary.url":
+            other = "http://127.0.0.1:11434/v1"
         case "models.catalogs":
             other = ("further.toml",)
         case _ if isinstance(default, bool):
@@ -112,12 +137,13 @@ def test_every_key_is_set_by_file_and_by_environment(section: str, key: str, def
         "certificate_file": {"key_file": "x.pem"},
         "key_file": {"certificate_file": "x.pem"},
         "kind": {"bucket": "files", "region": "eu-central-1"},
-    }.get(key, {})
+        "url": {"model": "qwen"},
+    }.get("" if section == "database" else key, {})
     path = tmp_path / "parley.toml"
     path.write_text(f"[{section}]\n{key} = {text}\n" + "".join(f'{name} = "{beside[name]}"\n' for name in beside))
     from_file = load(path, {})
-    assert getattr(getattr(from_file, section), key) == other
-    assert type(getattr(getattr(from_file, section), key)) is type(other)
+    assert getattr(_of(from_file, section), key) == other
+    assert type(getattr(_of(from_file, section), key)) is type(other)
 
     plain = other if isinstance(other, str) else text
     environ = {variable_name(section, key): plain}
@@ -180,6 +206,9 @@ def test_other_variables_are_left_alone() -> None:
         ("[database]\nurl = ['postgresql://u:hidden@h/d']", "database.url: expected str, got array"),
         ("[storage]\nsecret_key = ['hidden']", "storage.secret_key: expected str, got array"),
         ("[storage]\naccess_key = ['hidden']", "storage.access_key: expected str, got array"),
+        ("[ai]\nsummary = 3", "ai.summary: must be a table, write [ai.summary]"),
+        ("[ai.summary]\nurll = 'x'", "ai.summary.urll: unknown key, did you mean url?"),
+        ("[ai.summary]\napi_key = ['hidden']", "ai.summary.api_key: expected str, got array"),
         ("[plugins]\nemail = 1", "plugins.email: unknown key"),
         ("[plugins.enabled]\nx = 1", "plugins.enabled = {'x': 1}: expected array, got object"),
         ("[plugins.My_Plugin]\nx = 1", "plugins.My_Plugin: must be a plugin's name in small letters"),
@@ -205,6 +234,8 @@ def test_what_is_wrong_in_the_file_is_named(text: str, sentence: str, tmp_path: 
         ("PARLEY_HTPP__PORT", "1", "htpp: unknown section, did you mean http? (PARLEY_HTPP__PORT)"),
         ("PARLEY_HTTP__PORT", "eighty", "http.port = 'eighty': expected int, got str (PARLEY_HTTP__PORT)"),
         ("PARLEY_MEDIA__TCP", "maybe", "media.tcp = 'maybe': expected bool, got str (PARLEY_MEDIA__TCP)"),
+        ("PARLEY_AI__SUMMARY__URLL", "1", "ai.summary.urll: unknown key, did you mean url? (PARLEY_AI__SUMMARY__URLL)"),
+        ("PARLEY_AI__SUMMARY", "hidden", "ai.summary: expected object, got str (PARLEY_AI__SUMMARY)"),
         ("PARLEY_AUTH__REGISTRATION", "", "auth.registration = '': invalid enum value"),
     ],
 )

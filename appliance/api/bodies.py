@@ -243,6 +243,10 @@ class TranscriptQuery(Body, frozen=True, kw_only=True):
     cursor: TokenText | None = None
 
 
+class ReportQuery(Body, frozen=True, kw_only=True):
+    format: Literal["json", "md"] = "json"
+
+
 class TranscriptSearchQuery(Body, frozen=True, kw_only=True):
     query: Annotated[str, Meta(min_length=1, max_length=200)]
     limit: PageLimit = DEFAULT_LIMIT

@@ -5,12 +5,14 @@ Owns the answer to "which role has this account here"; what a role allows is `me
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
 
 from appliance.api.call import Call
 from appliance.api.shapes import MeetingView, meeting_view
+from appliance.api.times import to_text
 from appliance.errors import UserError
 from appliance.meeting import permissions
 from appliance.store import invitations, meetings, participants, transcripts, users
@@ -99,6 +101,12 @@ def view(call: Call, found: Found) -> MeetingView:
         has_transcript=found.has_transcript and transcript_scope(found, call.user) is not None,
         base_url=call.base_url,
     )
+
+
+def file_name(meeting: Meeting) -> str:
+    """What a file of the meeting is called, without its ending: title and day."""
+    title = re.sub(r'[\\/:*?"<>|]+', "-", meeting.title)
+    return f"{title} {to_text(meeting.started_at_ms or meeting.created_at_ms)[:10]}"
 
 
 def is_recorded(call: Call, found: Found) -> bool:

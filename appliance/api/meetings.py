@@ -18,7 +18,7 @@ from appliance.errors import UserError
 from appliance.events.catalogue import MeetingCancelled, MeetingCreated, MeetingInvited, MeetingUpdated
 from appliance.events.envelope import Envelope
 from appliance.ids import new_id, new_meeting_code
-from appliance.store import audit, invitations, meetings, outbox, transcripts, users
+from appliance.store import audit, invitations, meetings, outbox, reports, transcripts, users
 from appliance.store.audit import AuditEntry
 from appliance.store.database import Conn
 from appliance.store.meetings import Meeting
@@ -201,6 +201,7 @@ async def _delete(
     if before is None or not await meetings.delete(conn, meeting_id, now_ms):
         raise UserError(404, "not_found", "there is no such meeting", field="meeting_id")
     await transcripts.remove_meeting(conn, meeting_id)
+    await reports.remove_meeting(conn, meeting_id)
     await audit.insert(conn, entry)
     match before.status:  # one that is over already was told of
         case "scheduled":

@@ -36,6 +36,7 @@ from appliance.api import (
     recording_files,
     recording_progress,
     recordings,
+    reports,
     setup,
     shared,
     streams,
@@ -51,6 +52,7 @@ from appliance.api import bodies as b
 from appliance.api import media_shapes as m
 from appliance.api import notification_shapes as n
 from appliance.api import recording_shapes as r
+from appliance.api import report_shapes as rs
 from appliance.api import shapes as s
 from appliance.api import transcript_shapes as t
 from appliance.api.limits import LimitName
@@ -245,6 +247,8 @@ ROUTES: tuple[Route, ...] = (
     _route("GET /meetings/{meeting_id}/messages", messages.list_page, "user", "api", Page[ChatMessage], query=b.MessagesQuery),  # noqa: E501
     _route("GET /meetings/{meeting_id}/transcript", transcripts.show, "user", "api", Page[t.SegmentView], query=b.TranscriptQuery),  # noqa: E501
     _route("DELETE /meetings/{meeting_id}/transcript", transcripts.delete, "user", "api", s.Nothing, body=b.Empty),
+    _route("GET /meetings/{meeting_id}/report", reports.show, "user", "api", rs.ReportView, query=b.ReportQuery),
+    _route("POST /meetings/{meeting_id}/report", reports.make, "user", "api", rs.ReportView, body=b.Empty),
     _route("GET /transcripts", transcripts.search, "user", "api", Page[t.FoundSegmentView], query=b.TranscriptSearchQuery),  # noqa: E501
 
     _route("POST /recordings", recordings.start, "user", "api", r.RecordingView, body=b.StartRecordingBody, aliases=("/recordings/start",)),  # noqa: E501

@@ -44,7 +44,7 @@ def _srt(segments: Sequence[Segment], title: str) -> str:
 
 def _md(segments: Sequence[Segment], title: str) -> str:
     """Who said what: a paragraph for each turn, with its time in UTC."""
-    parts = [f"# {_escaped(title)}"]
+    parts = [f"# {escaped(title)}"]
     day = speaker = ""
     for segment in segments:
         time = to_text(segment.start_ms)
@@ -52,15 +52,15 @@ def _md(segments: Sequence[Segment], title: str) -> str:
             day, speaker = time[:10], ""
             parts.append(f"## {day}")
         if segment.participant_id == speaker:
-            parts[-1] += f" {_escaped(segment.text)}"
+            parts[-1] += f" {escaped(segment.text)}"
         else:
             speaker = segment.participant_id
-            parts.append(f"**{_escaped(segment.name)}** ({time[11:19]} UTC): {_escaped(segment.text)}")
+            parts.append(f"**{escaped(segment.name)}** ({time[11:19]} UTC): {escaped(segment.text)}")
     return "\n\n".join(parts) + "\n"
 
 
-def _escaped(text: str) -> str:
-    """What somebody said is never markup."""
+def escaped(text: str) -> str:
+    """For Markdown: what somebody said is never markup."""
     one_line = " ".join(text.split())
     return "".join(f"\\{char}" if char in "\\`*_{}[]<>()#+-!|~&" else char for char in one_line)
 

@@ -6,19 +6,16 @@ while they were there; whoever was removed from the meeting nothing; administrat
 
 from __future__ import annotations
 
-import re
-
 from appliance.api.bodies import Empty, TranscriptQuery, TranscriptSearchQuery
 from appliance.api.call import Blob, Call
 from appliance.api.file_names import disposition
-from appliance.api.meeting_access import Found, find, find_for, transcript_scope
+from appliance.api.meeting_access import file_name, find, find_for, transcript_scope
 from appliance.api.pages import Page, cut, decode_cursor
 from appliance.api.shapes import Nothing
-from appliance.api.times import to_text
 from appliance.api.transcript_files import written
 from appliance.api.transcript_shapes import FoundSegmentView, SegmentView, found_segment_view, segment_view
 from appliance.errors import UserError
-from appliance.store import audit, transcripts
+from appliance.store import audit, reports, transcripts
 from appliance.store.audit import AuditEntry
 from appliance.store.database import Conn
 from appliance.store.transcripts import FoundSegment, Segment
@@ -46,7 +43,7 @@ async def show(call: Call, meeting_id: str, query: TranscriptQuery) -> Page[Segm
     if len(rows) > MOST_IN_FILE:
         raise UserError(413, "too_large", f"more than {MOST_IN_FILE} phrases: read them as pages", field="format")
     file = written(rows, found.meeting.title, query.format)
-    name = f"{_file_name(found)}.{query.format}"
+    name = f"{file_name(found.meeting)}.{query.format}"
     return Blob(
         content=file.content,
         media_type=file.media_type,
@@ -68,7 +65,7 @@ async def search(call: Call, query: TranscriptSearchQuery) -> Page[FoundSegmentV
 
 
 async def delete(call: Call, meeting_id: str, body: Empty) -> Nothing:
-    """Delete what was said in a meeting; captions that are on go on (host)."""
+    """Delete what was said in a meeting, and the report of it; captions that are on go on (host)."""
     found = await find_for(call, meeting_id, "delete")
     await call.run(_delete, found.meeting.id, call.audit_entry("transcript.delete", target=found.meeting.id))
     return Nothing()
@@ -76,14 +73,9 @@ async def delete(call: Call, meeting_id: str, body: Empty) -> Nothing:
 
 async def _delete(conn: Conn, meeting_id: str, entry: AuditEntry) -> None:
     await transcripts.remove_meeting(conn, meeting_id)
+    await reports.remove_meeting(conn, meeting_id)
     await audit.insert(conn, entry)
 
 
 def _key(segment: Segment) -> tuple[int, str]:
     return segment.start_ms, segment.id
-
-
-def _file_name(found: Found) -> str:
-    meeting = found.meeting
-    title = re.sub(r'[\\/:*?"<>|]+', "-", meeting.title)
-    return f"{title} {to_text(meeting.started_at_ms or meeting.created_at_ms)[:10]}"

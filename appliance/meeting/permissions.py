@@ -31,6 +31,7 @@ Action = Literal[
     "delete",
     "record",
     "caption",
+    "report",
 ]
 
 RANK: dict[Role, int] = {"participant": 0, "cohost": 1, "host": 2}
@@ -59,6 +60,7 @@ TABLE: dict[Action, frozenset[Role]] = {
     "delete": HOSTS,
     "record": MODERATORS,
     "caption": MODERATORS,
+    "report": MODERATORS,
 }
 
 ON_SOMEBODY: frozenset[Action] = frozenset({"mute_participant", "lower_hand", "kick", "set_role"})
@@ -100,5 +102,6 @@ def _phrase(action: Action) -> str:
         "delete": "delete the meeting",
         "record": "record the meeting",
         "caption": "switch captions on or off",
+        "report": "have the meeting's report made",
     }
     return words.get(action, action)

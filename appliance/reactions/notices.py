@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from appliance.bus.relay import Reaction
 from appliance.events.catalogue import (
     MeetingCancelled,
     MeetingCreated,
@@ -323,6 +324,11 @@ def make_notices(settings: Settings, notifiers: Callable[[], Sequence[str]], now
         notifiers=notifiers,
         now_ms=now_ms,
     )
+
+
+def notice_reaction(notices: Notices) -> Reaction:
+    """Lasting under its name: what is owed is kept over restarts."""
+    return Reaction(name="notices", types=TYPES, react=notices.react)
 
 
 def _holds(telling: Telling, meeting: Meeting) -> bool:

@@ -27,6 +27,7 @@ from tests.e2e.person import Person, new_meeting  # noqa: E402
 from tests.support.browser import Chromium, chromium, wait_until  # noqa: E402
 from tests.support.captioned import OFF, CaptionedTab  # noqa: E402
 from tests.support.http_client import PASSWORD, HttpClient  # noqa: E402
+from tests.support.kept_transcript import keep_transcript  # noqa: E402
 from tests.support.media import media  # noqa: E402
 from tests.support.netns import network_namespace  # noqa: E402
 from tests.support.server import Server, running_server  # noqa: E402
@@ -203,6 +204,20 @@ def recordings(studio: Studio, codes: dict[str, str]) -> None:
         studio.picture(ben, "shared-to-watch")
 
 
+def report(studio: Studio, codes: dict[str, str]) -> None:
+    with studio.person("Ana", "ana") as ana:
+        ana.page.goto(f"{studio.url}/reports/{codes['reported']}")
+        ana.page.wait_for("() => !!document.querySelector(`[data-testid='report-talk']`)")
+        studio.picture(ana, "report")
+        ana.page.evaluate("() => document.querySelector(`[data-testid='report-talk']`).scrollIntoView()")
+        studio.picture(ana, "report-talk")
+        ana.page.evaluate("() => document.querySelector(`[data-testid='report-jump']`).click()")
+        studio.picture(ana, "report-transcript")
+        ana.page.goto(f"{studio.url}/reports/{codes['alone']}")
+        ana.page.wait_for("() => !!document.querySelector(`[data-testid='screen-report-none']`)")
+        studio.picture(ana, "report-none")
+
+
 def recorded(studio: Studio, codes: dict[str, str]) -> None:
     """The room while it is recorded. What is recorded goes at once: its film would be made beside the next pictures."""
     running = studio.host.post("/recordings", {"meeting_id": codes["open"]})["id"]
@@ -233,6 +248,7 @@ SCENES: list[Callable[[Studio, dict[str, str]], None]] = [
     alone,
     room,
     recordings,
+    report,
     recorded,
     asked,
     captions,
@@ -269,8 +285,20 @@ def _fill(server: Server) -> tuple[HttpClient, dict[str, str]]:
         "open": new_meeting(ana, title="Design review", **WATCHED)["code"],
         "asking": new_meeting(ana, title="Interview", recording_consent=True, **WATCHED)["code"],
         "alone": new_meeting(ana)["code"],
+        "reported": _reported(server, ana),
         "protected": new_meeting(ana, title="Board", passcode="letmein")["code"],
     }
+
+
+def _reported(server: Server, host: HttpClient) -> str:
+    """A meeting that has ended; its code."""
+    meeting = new_meeting(host, title="Library review")
+    from_ms = time.time_ns() // 1_000_000 - 3_600_000
+    keep_transcript(server.data_folder, meeting["id"], from_ms=from_ms)
+    host.post(f"/meetings/{meeting['id']}/end", {})
+    path = f"/meetings/{meeting['id']}/report"
+    wait_until(lambda: host.get(path)["status"] == "ready", "the report of a meeting", within_s=60)
+    return str(meeting["code"])
 
 
 def main() -> None:

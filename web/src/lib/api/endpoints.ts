@@ -6,6 +6,7 @@ import type {
   Meeting,
   MeetingDraft,
   MeetingOutline,
+  MeetingReport,
   Page,
   ProcessingDraft,
   Recording,
@@ -60,6 +61,8 @@ export const api = {
 
   startRecording: (meetingId: string, live: boolean) =>
     call<Recording>('POST', '/recordings', { meeting_id: meetingId, ...(live ? { live } : {}) }),
+  report: (meetingId: string) => call<MeetingReport>('GET', `/meetings/${at(meetingId)}/report`),
+  makeReport: (meetingId: string) => call<MeetingReport>('POST', `/meetings/${at(meetingId)}/report`, {}),
   transcript: (meetingId: string, cursor: string | null, limit: number) =>
     call<Page<TranscriptSegment>>(
       'GET',
@@ -94,6 +97,7 @@ export const files = {
   track: (base: string, track: string) => `${base}/tracks/${at(track)}?download=1`,
   thumbnail: (base: string) => `${base}/thumbnail`,
   captions: (base: string) => `${base}/captions.vtt`,
+  report: (meetingId: string) => `/api/v1/meetings/${at(meetingId)}/report?format=md`,
   transcript: (meetingId: string, format: 'vtt' | 'srt' | 'md') =>
     `/api/v1/meetings/${at(meetingId)}/transcript?format=${format}`,
 };

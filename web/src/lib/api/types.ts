@@ -189,3 +189,79 @@ export interface Page<T> {
   items: T[];
   next_cursor: string | null;
 }
+
+/** What somebody said, and where it stands in the transcript. */
+export interface Quote {
+  segment_id: string;
+  participant_id: string;
+  name: string;
+  time: string;
+  text: string;
+  language: string;
+}
+
+/** Of a report's summary, or a decision. */
+export interface ReportPoint {
+  /** Written by a language model; empty where the quote says it itself. */
+  text: string;
+  sources: Quote[];
+}
+
+export interface ReportAction extends ReportPoint {
+  /** Empty where nobody is named. */
+  owner: string;
+  due: string;
+}
+
+export interface ReportChapter {
+  start_time: string;
+  end_time: string;
+  heading: Quote;
+}
+
+export interface ReportSpeaker {
+  participant_id: string;
+  name: string;
+  talk_ms: number;
+  /** Of all that was spoken, 0 to 1. */
+  share: number;
+  turns: number;
+  longest_turn_ms: number;
+}
+
+export interface ReportAttendee {
+  participant_id: string;
+  name: string;
+  role: 'host' | 'cohost' | 'participant';
+  is_guest: boolean;
+  stays: { joined_at: string; left_at: string | null }[];
+}
+
+export interface ReportContent {
+  method: 'extractive' | 'generated';
+  model: string;
+  fallback_reason: string;
+  start_time: string;
+  end_time: string;
+  phrases: number;
+  is_complete: boolean;
+  summary: ReportPoint[];
+  decisions: ReportPoint[];
+  actions: ReportAction[];
+  chapters: ReportChapter[];
+  speakers: ReportSpeaker[];
+  attendees: ReportAttendee[];
+}
+
+/** What is left of a meeting, or how far it is. */
+export interface MeetingReport {
+  meeting_id: string;
+  meeting_code: string;
+  meeting_title: string;
+  status: 'none' | 'making' | 'ready' | 'failed';
+  may_make: boolean;
+  /** Only what was said while one was there. */
+  is_partial: boolean;
+  made_at: string | null;
+  report: ReportContent | null;
+}

@@ -19,6 +19,12 @@ describe('parseRoute', () => {
       expect(parseRoute(path), path).toEqual({ page: 'unknown' });
     }
   });
+
+  it('knows reports by the id and the code of their meeting', () => {
+    expect(parseRoute('/reports/mtg_abcdefghij0123456789')).toEqual({ page: 'report', id: 'mtg_abcdefghij0123456789' });
+    expect(parseRoute('/reports/abc-defg-hij')).toEqual({ page: 'report', id: 'abc-defg-hij' });
+    for (const path of ['/reports', '/reports/x', '/reports/abc-defg-hij/2']) expect(parseRoute(path), path).toEqual({ page: 'unknown' });
+  });
 });
 
 describe('afterSignIn', () => {
@@ -26,6 +32,7 @@ describe('afterSignIn', () => {
     expect(afterSignIn('profile')).toBe('/profile');
     expect(afterSignIn('recordings')).toBe('/recordings');
     expect(afterSignIn('recordings/rec_abcdefghij0123456789')).toBe('/recordings/rec_abcdefghij0123456789');
+    expect(afterSignIn('reports/abc-defg-hij')).toBe('/reports/abc-defg-hij');
     expect(afterSignIn('abc-defg-hij')).toBe('/abc-defg-hij');
     for (const wanted of ['', 'login', '//evil.example', 'https://evil.example/x', 'javascript:alert(1)', 'shared/Ab_-0123456789']) {
       expect(afterSignIn(wanted), wanted).toBe('/home');

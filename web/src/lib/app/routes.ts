@@ -10,6 +10,8 @@ export type Route =
   | { readonly page: 'meeting'; readonly key: string }
   | { readonly page: 'recordings' }
   | { readonly page: 'recording'; readonly id: string }
+  /** Of a meeting, whose id or code it has. */
+  | { readonly page: 'report'; readonly id: string }
   | { readonly page: 'shared'; readonly token: string }
   | { readonly page: 'unknown' };
 
@@ -40,6 +42,7 @@ export function parseRoute(path: string): Route {
 
 function parseDetail(name: string, detail: string): Route {
   if (name === 'recordings' && ID.test(detail)) return { page: 'recording', id: detail };
+  if (name === 'reports' && (ID.test(detail) || CODE.test(detail))) return { page: 'report', id: detail };
   if (name === 'shared' && TOKEN.test(detail)) return { page: 'shared', token: detail };
   return { page: 'unknown' };
 }
@@ -53,6 +56,8 @@ export function afterSignIn(wanted: string): string {
       return `/${route.page}`;
     case 'recording':
       return `/recordings/${route.id}`;
+    case 'report':
+      return `/reports/${route.id}`;
     case 'meeting':
       return `/${route.key}`;
     default:

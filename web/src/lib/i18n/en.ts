@@ -1,5 +1,6 @@
 import { enCaptions } from './en.captions';
 import { enRecording } from './en.recording';
+import { enReport } from './en.report';
 import { enRoom } from './en.room';
 
 /** English texts; the keys of this table are the keys of every other language. */
@@ -7,6 +8,7 @@ export const en = {
   ...enRoom,
   ...enRecording,
   ...enCaptions,
+  ...enReport,
 
   'app.tagline': 'Meetings on your own server',
   'app.loading': 'Loading…',

@@ -1,6 +1,7 @@
 import type { TextKey } from './keys';
 import { zhCNCaptions } from './zh-CN.captions';
 import { zhCNRecording } from './zh-CN.recording';
+import { zhCNReport } from './zh-CN.report';
 import { zhCNRoom } from './zh-CN.room';
 
 /** 简体中文。 */
@@ -8,6 +9,7 @@ export const zhCN: Record<TextKey, string> = {
   ...zhCNRoom,
   ...zhCNRecording,
   ...zhCNCaptions,
+  ...zhCNReport,
 
   'app.tagline': '自己服务器上的会议',
   'app.loading': '正在加载…',
