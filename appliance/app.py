@@ -13,12 +13,10 @@ and jobs that run are finished (what does not end in time begins anew at the nex
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import ipaddress
 import random
 import re
-import resource
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -55,6 +53,7 @@ from appliance.live.recorder import open_recorder
 from appliance.live.transcriber import Transcriber
 from appliance.observe.metrics import JobMeter, Metrics
 from appliance.plugin_storage import open_any_storage
+from appliance.process_limits import allow_many_files, return_free_pages, return_large_blocks
 from appliance.questions.queued import add_question_jobs
 from appliance.reactions.listeners import PREFIX, subscribers
 from appliance.reactions.notices import make_notices, notice_reaction
@@ -81,14 +80,6 @@ _log = structlog.get_logger(__name__)
 # Seconds that a Python thread may keep the interpreter. With CPython's 5 ms trio was late by 0.6 s at the 99th
 # percentile while the asyncio thread was busy, with 0.5 ms by 1.5 ms.
 _SWITCH_INTERVAL_S = 0.0005
-# glibc raises its threshold to the largest block that was ever freed (mallopt(3)), as a busy worker's slabs; such
-# blocks then come from heaps that give nothing back, and a server keeps the memory of its busiest hour. Fourteen
-# meetings of three, when a packet cache was one block of 1.5 MB: 101 to 107.6 MB before, 101 to 102.8 MB with this.
-_MMAP_THRESHOLD_BYTES = 1024 * 1024
-_M_MMAP_THRESHOLD = -3  # malloc.h
-# Smaller blocks leave free pages between others, which go back when asked for: 6 to 8 of 27 MB after 150 people had
-# come and gone, in 2 ms. Looked for this often, and only when there are fewer people than at the last look.
-_TRIM_EACH_S = 10.0
 # What a database gets to note the jobs that a stop interrupted; after jobs.drain_s and within `stopping.DEADLINE_S`.
 _GIVE_BACK_S = 3.0
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
@@ -101,8 +92,8 @@ AddJobs = Callable[[Registry, Database], None]
 def run(settings: Settings, *, version: str, config_file: Path | None = None, add_jobs: AddJobs | None = None) -> int:
     """Serve until a signal says stop; returns the exit code. ConfigError, maybe in a group, when it cannot start."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    _return_large_blocks()
-    _allow_many_files()
+    return_large_blocks()
+    allow_many_files()
     _log.info("starting", version=version, config=str(config_file or "defaults"))
     trio.run(partial(serve, settings, version=version, add_jobs=add_jobs))
     _log.info("stopped")
@@ -144,7 +135,7 @@ async def _serve(
             if certificates is not None:
                 nursery.start_soon(certificates.watch)
             await nursery.start(runner.serve)
-            nursery.start_soon(_return_free_pages, live)
+            nursery.start_soon(return_free_pages, lambda: live.connected)
             drained = trio.Event()
             bound = await nursery.start(_serve_http, services, certificates, stopping, drained)
             _say_ready(public_url(settings, bound, addresses, secure=certificates is not None), services.setup.token)
@@ -183,7 +174,9 @@ async def _open_parts(
         shelf = _make_shelf(settings, folder, database, files)
         signer = TokenSigner(folder.key("tokens"))
         inference = make_inference(settings, metrics.inference_meter())
-        captions = Transcriber(settings.captions, inference, clock_us=sfu.clock_us)
+        captions = Transcriber(
+            settings.captions, inference, clock_us=sfu.clock_us, report_at=settings.ai.summary.sent_to
+        )
         bus, changes = LiveBus(), Changes()
         notices = make_notices(settings, plugins.notifiers, _now_ms)
         reactions = [notice_reaction(notices), report_reaction(_now_ms)]
@@ -365,34 +358,6 @@ def _say_ready(url: str, setup_token: str | None) -> None:
         print(f"no administrator yet, create one: {url}/setup?token={setup_token}", flush=True)
     print(f"ready {url}", flush=True)
     _log.info("ready", url=url)
-
-
-def _return_large_blocks() -> None:
-    """Have memory of ended meetings go back to the system at once."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries than glibc have none, nor the trouble
-    if mallopt is not None and mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES) != 1:
-        _log.warning("memory_is_kept", reason="mallopt refused the threshold", bytes=_MMAP_THRESHOLD_BYTES)
-
-
-async def _return_free_pages(live: Live) -> None:
-    """Have memory of people who left go back to the system, for ever; in a thread, without the interpreter's lock."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # as mallopt
-    if trim is None:
-        return
-    before = 0
-    while True:
-        await trio.sleep(_TRIM_EACH_S)
-        connected = live.connected
-        if connected < before:
-            await trio.to_thread.run_sync(trim, 0)
-        before = connected
-
-
-def _allow_many_files() -> None:
-    """One socket for each person: raise the soft limit, often 1024, to the hard one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _now_ms() -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
@@ -196,6 +197,12 @@ class SummarySettings(Section, frozen=True):
     api_key: str = ""
     timeout_s: Seconds = 120.0
     piece_tokens: Annotated[int, Meta(ge=500, le=1_000_000)] = 3000
+
+    @property
+    def sent_to(self) -> str | None:
+        """Host that transcripts are sent to; None: they stay on this machine."""
+        host = urlsplit(self.url).hostname
+        return None if host is None or is_loopback(host) else host
 
     def __repr__(self) -> str:
         """Without what gives access, wherever settings may be printed."""

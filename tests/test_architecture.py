@@ -18,7 +18,8 @@ APPLIANCE = ROOT / "appliance"
 LAYERS: list[set[str]] = [
     {"ids", "errors", "settings", "settings_check", "asyncio_thread"},
     {"events", "meeting", "signaling", "webrtc", "job_records", "settings_file", "data_folder", "_dataplane"},
-    {"store", "files", "auth", "observe", "hooks", "bus", "jobs", "sfu", "recorder", "inference", "tls", "stopping"},
+    {"store", "files", "auth", "observe", "hooks", "bus", "jobs", "sfu", "recorder", "inference", "tls", "stopping",
+     "process_limits"},
     {"live", "chores", "file_chores", "reactions", "recordings", "reports", "plugin_samples", "plugin_storage",
      "ai", "ai_parts", "questions"},
     {"api"},
@@ -44,6 +45,7 @@ DOES_IO: dict[str, str] = {
     "plugin_console": "a terminal; plugins are started for a try",
     "plugin_samples": "a file to store, the time of day",
     "plugin_storage": "a file to hand over, calls that wait",
+    "process_limits": "limits of the kernel, a thread that gives memory back",
     "settings_file": "a file and the environment",
     "stopping": "signals",
     "tls": "certificate files and their dates",

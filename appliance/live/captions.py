@@ -46,6 +46,8 @@ class Ability(msgspec.Struct, frozen=True, kw_only=True):
     """What can be chosen; the first one is the default."""
     transcript: bool
     """Finals are kept."""
+    report_at: str | None = None
+    """Host that gets what is kept, for the report; None: what is said stays on this server."""
 
 
 OFF = Ability(available=False, reason="ai_disabled", languages=(), transcript=False)
@@ -114,6 +116,7 @@ class RoomCaptions:
             language=self._chosen(ability),
             languages=list(ability.languages),
             transcript=ability.transcript,
+            report_at=ability.report_at if ability.transcript else None,
             since_ms=self._since_ms,
             by_name=self._by_name,
         )

@@ -37,11 +37,19 @@ _FRESH_S = 0.25
 class Transcriber:
     """One server's; fulfils `captions.Transcribing`."""
 
-    def __init__(self, settings: CaptionsSettings, inference: Inference, *, clock_us: Callable[[], int]) -> None:
-        """``clock_us``: the taps' clock."""
+    def __init__(
+        self,
+        settings: CaptionsSettings,
+        inference: Inference,
+        *,
+        clock_us: Callable[[], int],
+        report_at: str | None = None,
+    ) -> None:
+        """``clock_us``: the taps' clock. ``report_at``: host of the language model that transcripts are sent to."""
         self._settings = settings
         self._inference = inference
         self._clock_us = clock_us
+        self._report_at = report_at
         self._looked_at = float("-inf")
         self._ability = OFF
         self.shed = 0
@@ -113,7 +121,11 @@ class Transcriber:
         elif self._inference.health().state not in ("ready", "degraded"):
             reason = "worker_down"
         return Ability(
-            available=reason is None, reason=reason, languages=languages, transcript=self._settings.transcript
+            available=reason is None,
+            reason=reason,
+            languages=languages,
+            transcript=self._settings.transcript,
+            report_at=self._report_at,
         )
 
     def _installed(self) -> list[CatalogEntry]:

@@ -94,6 +94,8 @@ class CaptionsState(Struct, frozen=True, kw_only=True):
     """What can be chosen, "auto" among them where a model recognises languages; empty where no model is installed."""
     transcript: bool
     """The finals are kept after the meeting, for those who may see its recordings."""
+    report_at: str | None
+    """Host of the language model that is sent the transcript after the meeting, to write the report; null: none."""
     since_ms: int | None
     """When they were switched on; null while off."""
     by_name: str | None

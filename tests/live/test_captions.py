@@ -109,7 +109,7 @@ async def test_what_somebody_says_comes_as_partials_and_a_final_with_the_name(ta
         ann, ben = await _two(talk, meeting)
         assert ann.welcome["room"]["captions"] == {
             "on": False, "available": True, "reason": None, "language": "en", "languages": ["en"], "transcript": True,
-            "since_ms": None, "by_name": None,
+            "report_at": None, "since_ms": None, "by_name": None,
         }  # fmt: skip
         assert talk.taps(ann) == talk.taps(ben) == []
         await ann.says("set_captions", on=True)

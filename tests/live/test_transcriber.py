@@ -49,6 +49,8 @@ async def test_it_says_why_there_are_no_captions(tmp_path: Path) -> None:
 
     assert ability(enabled) == (False, "worker_down", ("en",), True)  # it does not run
     assert ability(enabled, transcript=False)[3] is False
+    told = Transcriber(CaptionsSettings(), enabled, clock_us=lambda: 0, report_at="llm.example.org").ability()
+    assert told.report_at == "llm.example.org"
     assert ability(enabled, enabled=False) == (False, "ai_disabled", (), False)
     assert ability(Inference(models, enabled=False, local=[]))[1] == "ai_disabled"
     for entry in models.installed():

@@ -34,8 +34,17 @@ export function captionsTrouble(state: CaptionsState): TextKey | null {
   return hasText(key) ? key : 'captions.why.other';
 }
 
-/** That captions are on, who switched them on and when. */
+/** That captions are on, who switched them on and when, and who else than this server gets what is said. */
 export function captionsTold(state: CaptionsState): string {
-  if (state.by_name === null || state.since_ms === null) return t('captions.told');
-  return t('captions.toldSince', { name: state.by_name, time: clock(state.since_ms, language.current) });
+  const told =
+    state.by_name === null || state.since_ms === null
+      ? t('captions.told')
+      : t('captions.toldSince', { name: state.by_name, time: clock(state.since_ms, language.current) });
+  return state.report_at === null ? told : `${told} ${transcriptKept(state)}`;
+}
+
+/** What becomes of the transcript. */
+export function transcriptKept(state: CaptionsState): string {
+  if (!state.transcript) return t('captions.notKept');
+  return state.report_at === null ? t('captions.kept') : t('captions.keptAndSent', { host: state.report_at });
 }

@@ -17,6 +17,7 @@ export const enCaptions = {
   'captions.language': 'Spoken language',
   'captions.languageAuto': 'Recognise by itself',
   'captions.kept': 'The transcript is kept after the meeting.',
+  'captions.keptAndSent': 'The transcript is kept after the meeting, and sent to the language model at {host}, which writes the report.',
   'captions.notKept': 'The transcript is not kept: it goes when the meeting ends.',
   'captions.forMe': 'For me',
   'captions.size': 'Size',

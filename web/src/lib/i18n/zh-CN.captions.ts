@@ -19,6 +19,7 @@ export const zhCNCaptions: Record<keyof typeof enCaptions, string> = {
   'captions.language': '会议语言',
   'captions.languageAuto': '自动识别',
   'captions.kept': '会议结束后保留文字记录。',
+  'captions.keptAndSent': '会议结束后保留文字记录，并发送给 {host} 上的语言模型来撰写报告。',
   'captions.notKept': '不保留文字记录，会议结束即消失。',
   'captions.forMe': '仅对我',
   'captions.size': '字号',

@@ -212,6 +212,7 @@ export interface CaptionsState {
   language: string;
   languages: string[];
   transcript: boolean;
+  report_at: string | null;
   since_ms: number | null;
   by_name: string | null;
 }
@@ -416,6 +417,7 @@ export interface Captions extends Told {
   language: string;
   languages: string[];
   transcript: boolean;
+  report_at: string | null;
   since_ms: number | null;
   by_name: string | null;
 }

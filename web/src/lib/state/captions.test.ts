@@ -9,7 +9,7 @@ const final = (id: string, who: string, text: string, startMs = 0): AnyServerMes
   type: 'caption', seq: 1, ...line(id, who, text, { start_ms: startMs }),
 });
 const partial = (id: string, who: string, text: string): AnyServerMessage => ({ type: 'caption', ...line(id, who, text, { final: false }) });
-const state = { available: true, reason: null, language: 'auto', languages: ['auto'], transcript: true, since_ms: null, by_name: null };
+const state = { available: true, reason: null, language: 'auto', languages: ['auto'], transcript: true, report_at: null, since_ms: null, by_name: null };
 const joined = (captions: CaptionLine[] = [], meetingId = 'm'): AnyServerMessage => ({
   type: 'joined', session_id: 's', resume_token: 'r', resume_within_s: 30, heartbeat_s: 5, participant_id: 'a',
   room: {
