@@ -15,6 +15,7 @@ import pytest
 
 from appliance.recorder.compose_process import Composed, ComposeOptions, compose
 from tests.support.recorded import Meeting
+from tests.support.waiting import wait_for
 
 OPTIONS = ComposeOptions(height=360, fps=10, encoder="libx264", captions=((0, 900, "Ann", "hello"),), segment_s=3)
 _RUN = """
@@ -69,9 +70,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     for wanted in sorted(chance.sample(range(1, 9), 3)):
         before = _segments(folder)
         process = _start(folder)
-        deadline_s = time.monotonic() + 60
-        while len(_segments(folder)) < wanted and time.monotonic() < deadline_s:
-            time.sleep(0.005)
+        wait_for(lambda wanted=wanted: len(_segments(folder)) >= wanted, within_s=600, each_s=0.005)
         time.sleep(chance.uniform(0, 0.1))
         process.kill()
         assert process.wait() == -signal.SIGKILL
