@@ -14,11 +14,14 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from appliance._dataplane import AnyEvent, DataPlane, Event, Extensions, Payload
+from tests.support.waiting import wait_for
 
 UFRAG, PASSWORD = "localufrag", "local-password-of-24-cha"
 CLIENT_HELLO = bytes([22, 254, 253]) + bytes(20)
@@ -80,14 +83,6 @@ def wait_stats(plane: DataPlane, condition: Callable[[Any], bool]) -> Any:
             return numbers
         time.sleep(0.02)
     raise AssertionError(numbers)
-
-
-def wait_for(condition: Callable[[], Any]) -> Any:
-    until = time.monotonic() + 2
-    while not (value := condition()):
-        assert time.monotonic() < until
-        time.sleep(0.005)
-    return value
 
 
 def connect(plane: DataPlane, client: socket.socket) -> None:
@@ -247,13 +242,19 @@ def test_a_taken_port_names_the_address(kind: int) -> None:
 
 
 def test_close_gives_port_threads_and_descriptors_back() -> None:
-    def count() -> tuple[int, int]:
-        return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))  # noqa: PTH208
+    def threads() -> int:
+        found = 0
+        for path in Path("/proc/self/task").glob("*/comm"):
+            with suppress(OSError):  # other threads of this process come and go
+                found += path.read_text().startswith("media-")
+        return found
 
-    before = count()
+    # A thread names itself, and the kernel lists it for a moment after it was joined.
+    wait_for(lambda: threads() == 0)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     plane = DataPlane(hosts=["127.0.0.1"], port=0, workers=2, tcp=True)
     ports = plane.ports
-    assert count()[1] == before[1] + 2
+    wait_for(lambda: threads() == 2)
     plane.close()
     plane.close()
     plane.add_session(9, room=9, ufrag=UFRAG, password=PASSWORD)
@@ -262,7 +263,8 @@ def test_close_gives_port_threads_and_descriptors_back() -> None:
     assert again.ports == ports[:1]
     again.close()
     del plane, again
-    assert count() == before
+    wait_for(lambda: threads() == 0)
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
 def test_malformed_arguments_are_value_errors(plane: DataPlane) -> None:
