@@ -67,10 +67,12 @@ async def submit(call: Call, incoming: Incoming) -> QueuedView:
         meeting_id = await find_meeting(call, body.meeting_id)
         _check_enabled(call)
         source = source_key(new_id("qst"))
+        question = QueuedQuestion(task=body.task, options=msgspec.to_builtins(options))
+        queued = Queued(user_id=call.user.id, source=source, kind=medium.kind, ours=True, questions=(question,))
+        asking, removing = orders(queued, meeting_id=meeting_id, now_ms=call.now_ms)
+        await call.run(_enqueue, removing)
         await call.services.files.write(source, medium.data)
-    question = QueuedQuestion(task=body.task, options=msgspec.to_builtins(options))
-    queued = Queued(user_id=call.user.id, source=source, kind=medium.kind, ours=True, questions=(question,))
-    return _view(await call.run(_enqueue, orders(queued, meeting_id=meeting_id, now_ms=call.now_ms)))
+    return _view(await call.run(_enqueue, asking))
 
 
 async def analyze(call: Call, body: AnalyzeBody) -> QueuedView:
@@ -96,7 +98,8 @@ async def analyze(call: Call, body: AnalyzeBody) -> QueuedView:
     )
     kind = "picture" if file.kind == "image" else "sound"
     queued = Queued(user_id=call.user.id, source=object_key(file.id), kind=kind, ours=False, questions=questions)  # type: ignore[arg-type]  # mypy widens the conditional
-    return _view(await call.run(_enqueue, orders(queued, meeting_id=file.meeting_id, now_ms=call.now_ms)))
+    (asking,) = orders(queued, meeting_id=file.meeting_id, now_ms=call.now_ms)
+    return _view(await call.run(_enqueue, asking))
 
 
 async def show(call: Call, task_id: str) -> QueuedView:
@@ -132,10 +135,9 @@ def _check_enabled(call: Call) -> None:
         raise refusal(InferenceError("ai_off", "the AI functions are switched off: ai.enabled = false"))
 
 
-async def _enqueue(conn: Conn, wanted: tuple[Order, ...]) -> Job:
-    for order in wanted:
-        await jobs.enqueue(conn, order)
-    job = await jobs.by_id(conn, wanted[0].id)
+async def _enqueue(conn: Conn, order: Order) -> Job:
+    await jobs.enqueue(conn, order)
+    job = await jobs.by_id(conn, order.id)
     assert job is not None
     return job
 

@@ -91,7 +91,8 @@ FORGET_SOURCE = JobType(name="ai.forget_source", payload=Leftover, priority="low
 
 
 def orders(queued: Queued, *, meeting_id: str | None, now_ms: int) -> tuple[Order, ...]:
-    """The job that asks, and where the source is ours the one that removes it; both in one transaction."""
+    """The job that asks, and where the source is ours the one that removes it: that is enqueued before the source is
+    stored, so that none stays when the question itself cannot be, and removes one whose question never came."""
     kind = _BY_TASK[queued.questions[0].task] if len(queued.questions) == 1 else ANALYZE
     asking = kind.order(queued, now_ms=now_ms, meeting_id=meeting_id)
     if not queued.ours:

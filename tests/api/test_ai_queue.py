@@ -154,6 +154,18 @@ def test_a_waiting_question_is_cancelled_by_who_asked(tmp_path: Path) -> None:
         assert ann.call("DELETE", f"/inference/{task_id}").error == "wrong_state: task_id"
 
 
+def test_what_cannot_be_ordered_leaves_no_sound(tmp_path: Path) -> None:
+    """The job that removes it is there before the sound is."""
+    with serving(settings_for(tmp_path)) as server:
+        root, ann = server.admin(), server.user("ann")
+        folder = Path(server.services.settings.data.folder) / "files" / "questions"
+        folder.parent.mkdir(exist_ok=True)
+        folder.write_bytes(b"no folder")
+        failed = ann.post("/inference/submit", {"task": "asr", "audio": b64(to_wav(tone(0.1)))})
+        assert failed.status >= 500
+        assert [job["type"] for job in root.get("/admin/jobs").data["items"]] == ["ai.forget_source"]
+
+
 def test_switched_off_nothing_is_taken(tmp_path: Path) -> None:
     with serving(settings_for(tmp_path, ai=AiSettings(enabled=False))) as server:
         ann = server.user("ann")
