@@ -22,7 +22,7 @@ from appliance.api.ai_bodies import (
     PluggedBody,
     SynthesisBody,
 )
-from appliance.api.ai_media import JSON, Question, decode_large, json_bytes, read_bounded, received
+from appliance.api.ai_media import Question, received, received_json
 from appliance.api.ai_shapes import BatchAnswer, BatchedAnswer
 from appliance.api.call import Blob, Call
 from appliance.api.json_bodies import to_struct
@@ -108,15 +108,7 @@ async def process(call: Call, model: str, incoming: Incoming, query: PluggedOpti
 
 async def batch(call: Call, incoming: Incoming) -> BatchAnswer:
     """Up to sixteen questions at once, each answered or refused by itself; in the order that they were asked."""
-    if incoming.media_type != JSON:
-        raise UserError(415, "unsupported_media_type", f"the body must be {JSON}", field="Content-Type")
-    most = call.services.settings.ai.max_request_bytes
-    bound = json_bytes(most)
-    if incoming.declared is not None and incoming.declared > bound:
-        raise UserError(413, "payload_too_large", f"more than {most} bytes", field="requests")
-    count = bound if incoming.declared is None else incoming.declared
-    with call.services.questions.hold(min(2 * count, call.services.questions.most)):
-        body = await decode_large(await read_bounded(incoming, bound, most, "requests"), BatchBody)
+    async with received_json(call, incoming, BatchBody, "requests") as body:
         questions = [_batched(number, one) for number, one in enumerate(body.requests)]
         limit = limit_of("ai", call.services.settings.limits)
         if limit is not None:

@@ -71,13 +71,28 @@ async def received(call: Call, incoming: Incoming, options: Options, shape: type
     count = bound if incoming.declared is None else incoming.declared
     with call.services.questions.hold(min(count * (2 if kind == JSON else 1), call.services.questions.most)):
         if kind == JSON:
-            body = await read_bounded(incoming, bound, most, " or ".join(fields))
+            body = await _read_bounded(incoming, bound, most, " or ".join(fields))
             yield await _json(body, options, shape, most, fields)
         elif kind == FORM:
             yield await _form(incoming, options, most, fields)
         else:
             _check_type(kind, fields)
-            yield _bare(await read_bounded(incoming, most, most, " or ".join(fields)), kind, options, fields)
+            yield _bare(await _read_bounded(incoming, most, most, " or ".join(fields)), kind, options, fields)
+
+
+@asynccontextmanager
+async def received_json(call: Call, incoming: Incoming, shape: type[T], field: str) -> AsyncIterator[T]:
+    """A JSON body with sounds or pictures in base64, for as long as it is worked on. ``field``: named when it is too
+    large. UserError as of `received`."""
+    if incoming.media_type != JSON:
+        raise UserError(415, "unsupported_media_type", f"the body must be {JSON}", field="Content-Type")
+    most, budget = call.services.settings.ai.max_request_bytes, call.services.questions
+    bound = json_bytes(most)
+    if incoming.declared is not None and incoming.declared > bound:
+        raise _too_large(most, (field,))
+    count = bound if incoming.declared is None else incoming.declared
+    with budget.hold(min(2 * count, budget.most)):
+        yield await decode_large(await _read_bounded(incoming, bound, most, field), shape)
 
 
 async def _json(body: bytes, options: Options, shape: type[Any], most: int, fields: tuple[str, ...]) -> Question:
@@ -132,7 +147,7 @@ def _medium(field: str, data: bytes) -> Medium:
     return Medium(kind="picture" if field == "image" else "sound", data=data)
 
 
-async def read_bounded(incoming: Incoming, bound: int, most: int, field: str) -> bytes:
+async def _read_bounded(incoming: Incoming, bound: int, most: int, field: str) -> bytes:
     """All of a body of at most ``bound`` bytes; ``most`` is what people are told. UserError 413."""
     parts: list[bytes] = []
     total = 0

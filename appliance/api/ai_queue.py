@@ -13,7 +13,7 @@ import msgspec
 from appliance.api.ai import KNOWN_CODES, refusal
 from appliance.api.ai_bodies import AnalyzeBody, SubmitBody
 from appliance.api.ai_functions import medium_of, options_of
-from appliance.api.ai_media import JSON, decode_large, json_bytes, read_bounded
+from appliance.api.ai_media import received_json
 from appliance.api.ai_shapes import BatchedAnswer, QueuedView
 from appliance.api.bodies import Empty, PageQuery
 from appliance.api.call import Call
@@ -53,15 +53,7 @@ _FITTING: dict[MediaKind, tuple[QueuedTask, ...]] = {
 
 async def submit(call: Call, incoming: Incoming) -> QueuedView:
     """Ask one question without waiting: the answer is at ``GET /inference/{id}``, of a sound of up to an hour."""
-    if incoming.media_type != JSON:
-        raise UserError(415, "unsupported_media_type", f"the body must be {JSON}", field="Content-Type")
-    most, questions = call.services.settings.ai.max_request_bytes, call.services.questions
-    bound = json_bytes(most)
-    count = bound if incoming.declared is None else incoming.declared
-    if count > bound:
-        raise UserError(413, "payload_too_large", f"more than {most} bytes", field="audio or image")
-    with questions.hold(min(2 * count, questions.most)):
-        body = await decode_large(await read_bounded(incoming, bound, most, "audio or image"), SubmitBody)
+    async with received_json(call, incoming, SubmitBody, "audio or image") as body:
         medium = medium_of("", body.task, body.audio, body.image)
         options = options_of("options", body.task, body.options)
         meeting_id = await find_meeting(call, body.meeting_id)
