@@ -30,13 +30,13 @@ ASYNC_TEST_DEADLINE_S = 60.0
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Real browsers and servers share a machine with strangers: one that was starved gets a second try.
+    """Real browsers and servers share a machine with strangers: one that was starved gets two more tries.
 
-    The summary names what was run again. Whatever fails twice is ours, and no other test has a second try.
+    The summary names what was run again. Whatever fails three times is ours, and no other test is tried again.
     """
     for item in items:
         if item.get_closest_marker("e2e"):
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.hookimpl(tryfirst=True)

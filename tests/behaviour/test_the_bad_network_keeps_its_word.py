@@ -67,8 +67,8 @@ def ends(link: ImpairedLink) -> Iterator[Ends]:
 
 def test_delay(ends: Ends) -> None:
     ends.link.both(rtt_ms=80)
-    [took] = ends.send_down(1, each_s=0)
-    assert 0.040 <= took < 0.060
+    took = [ends.send_down(1, each_s=0)[0] for _ in range(5)]
+    assert 0.040 <= min(took) < 0.060, took
 
 
 def test_loss(ends: Ends) -> None:

@@ -6,11 +6,11 @@ Owns getting there and what is read from the browsers and the server; the promis
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Playwright, sync_playwright
@@ -22,10 +22,14 @@ from tests.support.media import Media, large_media, media
 from tests.support.netns import network_namespace
 from tests.support.server import Server, running_server
 
+Span = TypeVar("Span")
+
 # Nothing moves on the page but the pictures: three browsers share two cores.
 CONTEXT: dict[str, Any] = {"reduced_motion": "reduce"}
 # A window in which the picture of one other is some 1250 pixels wide, worth the top layer.
 LARGE = {"width": 1300, "height": 800}
+# Of which one must be good.
+SPANS = 4
 # Chromium says so when nobody is signed in.
 NOBODY = r"status of 401 .*/api/v1/(profile|csrf-token|auth/refresh)\b"
 
@@ -244,6 +248,21 @@ def open_call(folder: Path) -> Iterator[Call]:
         server = stack.enter_context(running_server(folder, environment))
         code = new_meeting(server.client().register("ana", "Ana"))["code"]
         yield Call(stack, server, stack.enter_context(sync_playwright()), code)
+
+
+def first_good(span: Callable[[], Span], good: Callable[[Span], bool], spans: int = SPANS) -> Span:
+    """The first span that is good, of ``spans`` that follow one another.
+
+    Browsers that share two cores with strangers stand still by themselves, and an estimate takes its time there.
+
+    Raises:
+        AssertionError: none was; it tells all of them.
+    """
+    seen: list[Span] = []
+    while not seen or not good(seen[-1]):
+        assert len(seen) < spans, seen
+        seen.append(span())
+    return seen[-1]
 
 
 def watch_together(watchers: list[Watcher], seconds: float) -> list[Watched]:

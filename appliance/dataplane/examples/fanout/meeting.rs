@@ -15,7 +15,9 @@ use _dataplane::io::{Batch, Message, Poller, Ready, Udp};
 use _dataplane::rtp::{HeaderBuilder, RtpView, is_rtcp};
 use _dataplane::srtp::{Context, Profile};
 use _dataplane::stun;
-use _dataplane::worker::Sending;
+
+use crate::figures::{Figures, Load, resident, worker_cpu_s};
+use crate::floor::{Floor, Receiver};
 
 /// Sockets that the subscribers share: enough that none of them overflows while the others are read.
 const SINKS: usize = 8;
@@ -32,39 +34,6 @@ const VP8_HEAD: usize = 7;
 /// Microseconds since the beginning, in the payload behind `VP8_HEAD`.
 const MARK: usize = 8;
 
-/// What is sent.
-#[derive(Clone, Copy)]
-pub struct Load {
-    /// Frames a second; None saturates.
-    pub fps: Option<f64>,
-    /// Packets of a frame.
-    pub packets: usize,
-    /// Payload bytes of a packet.
-    pub size: usize,
-    /// How it is encrypted.
-    pub profile: Profile,
-    /// How the worker sends.
-    pub sending: Sending,
-}
-
-/// What was measured.
-pub struct Figures {
-    pub wall_s: f64,
-    pub cpu_s: f64,
-    pub received: u64,
-    pub expected: u64,
-    pub bytes_per_subscriber: u64,
-    latencies_us: Vec<u64>,
-}
-
-impl Figures {
-    /// A quantile of the latency from the publisher's socket to subscriber 0's.
-    pub fn latency_us(&self, quantile: f64) -> u64 {
-        let last = self.latencies_us.len().saturating_sub(1);
-        self.latencies_us.get((last as f64 * quantile) as usize).copied().unwrap_or(0)
-    }
-}
-
 /// A connectivity check of one session.
 struct Check {
     /// Whose socket; None is the publisher's.
@@ -73,11 +42,26 @@ struct Check {
     bytes: Vec<u8>,
 }
 
+/// Who forwards.
+enum Forwarder {
+    Worker(DataPlane),
+    Floor(Floor),
+}
+
+impl Forwarder {
+    /// Where it takes packets.
+    fn address(&self) -> SocketAddr {
+        match self {
+            Self::Worker(plane) => (Ipv4Addr::LOCALHOST, plane.ports()[0]).into(),
+            Self::Floor(floor) => floor.address,
+        }
+    }
+}
+
 /// The meeting.
 pub struct Meeting {
-    plane: DataPlane,
+    forwarder: Forwarder,
     load: Load,
-    server: SocketAddr,
     subscribers: usize,
     sinks: Vec<Udp>,
     poller: Poller,
@@ -104,35 +88,14 @@ fn address_of(subscriber: usize) -> IpAddr {
     Ipv4Addr::new(127, 1, (subscriber / 250) as u8, (subscriber % 250 + 1) as u8).into()
 }
 
-/// Resident bytes of this process, the worker in it.
-fn resident() -> io::Result<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm")?;
-    let pages: u64 = text.split(' ').nth(1).and_then(|p| p.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
-    Ok(pages * 4096)
-}
-
-/// CPU seconds of the worker's thread: the scheduler's nanoseconds, where the clock ticks are too coarse.
-fn worker_cpu_s() -> io::Result<f64> {
-    for task in std::fs::read_dir("/proc/self/task")? {
-        let folder = task?.path();
-        if std::fs::read_to_string(folder.join("comm"))?.trim() == "media-0" {
-            let text = std::fs::read_to_string(folder.join("schedstat"))?;
-            let ns: u64 =
-                text.split(' ').next().and_then(|n| n.parse().ok()).ok_or(io::ErrorKind::InvalidData)?;
-            return Ok(ns as f64 * 1e-9);
-        }
-    }
-    Err(io::ErrorKind::NotFound.into())
+fn ssrc_of(subscriber: usize) -> u32 {
+    0x1000_0000 + subscriber as u32 * 2
 }
 
 impl Meeting {
-    /// Everybody connected, keyed and bound, and the first frame received.
-    pub fn open(subscribers: usize, load: Load) -> io::Result<Self> {
+    /// Everybody connected, keyed and bound, and the first frame received. `floor`: by the floor instead of the worker.
+    pub fn open(subscribers: usize, load: Load, floor: bool) -> io::Result<Self> {
         let any: SocketAddr = (Ipv4Addr::UNSPECIFIED, 0).into();
-        let plane =
-            DataPlane::start_with(&[Ipv4Addr::LOCALHOST.into()], 0, 1, false, subscribers + 1, load.sending)
-                .map_err(|error| io::Error::other(format!("{error:?}")))?;
-        let server = (Ipv4Addr::LOCALHOST, plane.ports()[0]).into();
         let sinks = (0..SINKS).map(|_| Udp::bind(any)).collect::<io::Result<Vec<_>>>()?;
         let poller = Poller::new()?;
         for (token, sink) in (0..).zip(&sinks) {
@@ -141,10 +104,26 @@ impl Meeting {
         let context = |session, direction| {
             Context::new(load.profile, &key(load.profile, session, direction)).map_err(io::Error::other)
         };
+        let forwarder = if floor {
+            let receiver = |subscriber: usize| {
+                let port = sinks[subscriber % SINKS].local_addr().port();
+                Ok::<_, io::Error>(Receiver {
+                    address: (address_of(subscriber), port).into(),
+                    key: context(PUBLISHER + 1 + subscriber as u64, 1)?,
+                    ssrc: ssrc_of(subscriber),
+                })
+            };
+            let receivers = (0..subscribers).map(receiver).collect::<io::Result<_>>()?;
+            Forwarder::Floor(Floor::start(context(PUBLISHER, 2)?, receivers)?)
+        } else {
+            let localhost = [Ipv4Addr::LOCALHOST.into()];
+            let plane = DataPlane::start_with(&localhost, 0, 1, false, subscribers + 1, load.sending)
+                .map_err(|error| io::Error::other(format!("{error:?}")))?;
+            Forwarder::Worker(plane)
+        };
         let mut meeting = Self {
-            plane,
+            forwarder,
             load,
-            server,
             subscribers,
             sinks,
             poller,
@@ -165,7 +144,21 @@ impl Meeting {
     }
 
     fn join(&mut self) -> io::Result<()> {
-        self.plane.add_room(ROOM, 0, 0);
+        if let Forwarder::Worker(plane) = &self.forwarder {
+            plane.add_room(ROOM, 0, 0);
+            self.seat()?;
+        }
+        self.receive_first()
+    }
+
+    fn send(&self, command: Command) {
+        if let Forwarder::Worker(plane) = &self.forwarder {
+            plane.send(command);
+        }
+    }
+
+    /// Everybody, at the worker.
+    fn seat(&mut self) -> io::Result<()> {
         let localhost = Ipv4Addr::LOCALHOST.into();
         let check = self.join_one(PUBLISHER, None, localhost)?;
         self.wait_connected(&[check])?;
@@ -176,12 +169,12 @@ impl Meeting {
             ssrcs: vec![(0x51, None)],
             speaker: false,
         };
-        self.plane.send(Command::AddProducer { producer: PRODUCER, session: PUBLISHER, spec });
+        self.send(Command::AddProducer { producer: PRODUCER, session: PUBLISHER, spec });
         let mut checks = Vec::new();
         for subscriber in 0..self.subscribers {
             let (session, sink) = (PUBLISHER + 1 + subscriber as u64, subscriber % SINKS);
             checks.push(self.join_one(session, Some(sink), address_of(subscriber))?);
-            let ssrc = 0x1000_0000 + subscriber as u32 * 2;
+            let ssrc = ssrc_of(subscriber);
             let spec = ConsumerSpec {
                 kind: Kind::Video,
                 mid: "1".into(),
@@ -190,14 +183,18 @@ impl Meeting {
                 cname: "fan-out".into(),
             };
             let consumer = session;
-            self.plane.send(Command::AddConsumer { consumer, session, spec });
-            self.plane.send(Command::BindConsumer { consumer, producer: Some(PRODUCER) });
+            self.send(Command::AddConsumer { consumer, session, spec });
+            self.send(Command::BindConsumer { consumer, producer: Some(PRODUCER) });
             if subscriber % 16 == 15 || subscriber + 1 == self.subscribers {
                 self.wait_connected(&checks)?;
                 checks.clear();
             }
         }
-        // the first frame is a key frame: everybody starts at it
+        Ok(())
+    }
+
+    /// The first frame is a key frame: everybody starts at it.
+    fn receive_first(&mut self) -> io::Result<()> {
         self.send_frame()?;
         let wanted = (self.load.packets * self.subscribers) as u64;
         let deadline = Instant::now() + Duration::from_secs(5);
@@ -217,9 +214,9 @@ impl Meeting {
         let user = format!("{ufrag}:peer");
         let len = stun::write_request(&mut check, &[7; 12], &user, 1, 9, true, PASSWORD.as_bytes())
             .map_err(io::Error::other)?;
-        self.plane.send(Command::AddSession { session, room: ROOM, ufrag, password: PASSWORD.into() });
+        self.send(Command::AddSession { session, room: ROOM, ufrag, password: PASSWORD.into() });
         let (tx, rx) = (key(profile, session, 1), key(profile, session, 2));
-        self.plane.send(Command::SetKeys { session, profile, tx, rx });
+        self.send(Command::SetKeys { session, profile, tx, rx });
         let vp8 = PayloadSpec {
             payload_type: 96,
             format: "vp8".into(),
@@ -228,7 +225,7 @@ impl Meeting {
         };
         let extensions =
             ExtensionIds { abs_send_time: 2, transport_cc: 3, mid: 4, ..ExtensionIds::default() };
-        self.plane.send(Command::SetFormats { session, payloads: vec![vp8], extensions });
+        self.send(Command::SetFormats { session, payloads: vec![vp8], extensions });
         Ok(Check { sink, local, bytes: check[..len].to_vec() })
     }
 
@@ -238,11 +235,12 @@ impl Meeting {
         for _ in 0..50 {
             for Check { sink, local, bytes } in checks {
                 let socket = sink.map_or(&self.source, |sink| &self.sinks[sink]);
-                self.outbox.send(socket, &[Message::datagram(*local, self.server, bytes)])?;
+                self.outbox.send(socket, &[Message::datagram(*local, self.forwarder.address(), bytes)])?;
             }
             let again = Instant::now() + Duration::from_millis(100);
             while Instant::now() < again {
-                let events = self.plane.mailbox().take_events();
+                let Forwarder::Worker(plane) = &self.forwarder else { return Ok(()) };
+                let events = plane.mailbox().take_events();
                 missing -= events.iter().filter(|e| matches!(e, Event::SessionConnected { .. })).count();
                 if missing == 0 {
                     return Ok(());
@@ -282,10 +280,11 @@ impl Meeting {
             let sealed = self.tx.protect_rtp(buffer, len + self.load.size).map_err(io::Error::other)?;
             lengths.push(sealed);
         }
+        let server = self.forwarder.address();
         let to: Vec<_> = frame
             .iter()
             .zip(&lengths)
-            .map(|(bytes, len)| Message::datagram(Ipv4Addr::LOCALHOST.into(), self.server, &bytes[..*len]))
+            .map(|(bytes, len)| Message::datagram(Ipv4Addr::LOCALHOST.into(), server, &bytes[..*len]))
             .collect();
         let mut sent = 0;
         while sent < to.len() {
