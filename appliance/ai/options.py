@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from appliance.ai.opus import opus_samples_untrusted
 from appliance.ai.sound import RawFormat, Samples, decode_audio_untrusted
 from appliance.inference.task import Request, TaskError
 
@@ -68,6 +69,9 @@ def raw_format(options: Mapping[str, Any]) -> RawFormat:
 
 
 def request_audio(request: Request, max_s: float) -> Samples:
-    """The sound of a request that has it whole: ``format`` (wav), and for PCM `raw_format`."""
+    """The sound of a request that has it whole: ``format`` (wav), for PCM `raw_format`, and for ``opus`` without a
+    container ``packets``, their sizes."""
     audio_format = text_option(request.options, "format", "wav")
+    if audio_format == "opus" and "packets" in request.options:
+        return opus_samples_untrusted(request.payload, request.options["packets"], max_s)
     return decode_audio_untrusted(request.payload, audio_format, raw_format(request.options), max_s)

@@ -135,6 +135,16 @@ class LiveSound:
         return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
+def opus_samples_untrusted(payload: bytes, sizes: object, max_s: float) -> Samples:
+    """Packets that follow each other, whole; TaskError ``bad_option`` or ``bad_audio``, which is also of more than
+    ``max_s``."""
+    length_s = sum(packet_length_s(packet) for packet in split_packets_untrusted(payload, sizes))
+    if length_s > max_s:
+        raise TaskError("bad_audio", f"{length_s:.1f} s of sound, at most {max_s:g} s")
+    pieces = LiveSound("opus").feed(payload, None, sizes)
+    return np.concatenate([piece.samples for piece in pieces]) if pieces else np.zeros(0, np.float32)
+
+
 def _opus_decoder() -> AudioCodecContext:
     codec = av.CodecContext.create("libopus", "r")
     codec.sample_rate = OPUS_HZ

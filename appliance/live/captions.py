@@ -48,6 +48,8 @@ class Ability(msgspec.Struct, frozen=True, kw_only=True):
     """Finals are kept."""
     report_at: str | None = None
     """Host that gets what is kept, for the report; None: what is said stays on this server."""
+    voices: bool = False
+    """Several people at one microphone can be told apart."""
 
 
 OFF = Ability(available=False, reason="ai_disabled", languages=(), transcript=False)
@@ -92,6 +94,8 @@ class RoomCaptions:
         """Partials that people see, by their id."""
         self._voices: dict[str, Voice] = {}
         """By the track's id."""
+        self._sharing: set[str] = set()
+        """Participants with others at their microphone."""
         self._shed_at = float("-inf")
         self._told: CaptionsState | None = None
         self._watching: trio.CancelScope | None = None
@@ -117,6 +121,7 @@ class RoomCaptions:
             languages=list(ability.languages),
             transcript=ability.transcript,
             report_at=ability.report_at if ability.transcript else None,
+            voices=ability.voices,
             since_ms=self._since_ms,
             by_name=self._by_name,
         )
@@ -165,10 +170,22 @@ class RoomCaptions:
             self._watching.cancel()
             self._watching = None
 
+    def share(self, participant_id: str, shared: bool) -> None:
+        """Somebody says whether others speak into the same microphone. UserError 409 ``captions_unavailable``."""
+        if shared and not self._ability().voices:
+            raise UserError(409, "captions_unavailable", "no model to tell voices apart is installed", field="shared")
+        if shared:
+            self._sharing.add(participant_id)
+        else:
+            self._sharing.discard(participant_id)
+        for voice in self._voices.values():
+            voice.shared = voice.participant_id in self._sharing
+
     # --- what happens in the room ----------------------------------------------------------------------------------
 
     def tap(self) -> None:
         """Listen to every open microphone, and to nothing else. Cheap when nothing changed."""
+        self._sharing.intersection_update(self._room.meeting.participants)
         if not self.on and not self._voices:
             return
         wanted = dict(_microphones(self._room.meeting.participants.values())) if self.on else {}
@@ -186,9 +203,8 @@ class RoomCaptions:
 
     def say(self, voice: Voice, line: Line) -> None:
         """A partial or final has come."""
-        caption = CaptionLine(
-            participant_id=voice.participant_id, name=voice.name, **msgspec.structs.asdict(line)
-        )
+        name = voice.name if line.voice is None else f"{voice.name} ({line.voice})"
+        caption = CaptionLine(participant_id=voice.participant_id, name=name, **msgspec.structs.asdict(line))
         message = Caption(**msgspec.structs.asdict(caption))
         if not caption.final:
             if self.on:
@@ -237,6 +253,7 @@ class RoomCaptions:
         except UserError:  # the model was removed just now; `look` tells
             return
         voice.speaking = participant.participant_id in self._room.speakers.speaking
+        voice.shared = participant.participant_id in self._sharing
         self._voices[track.track_id] = voice
         self._room.start(voice.serve)
 

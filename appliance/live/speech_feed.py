@@ -46,6 +46,8 @@ class Step:
     packets: tuple[bytes, ...]
     at_ms: float
     """Of the first packet, from the stream's beginning."""
+    each_at_ms: tuple[float, ...]
+    """Of each packet."""
     base_ms: int
     """When the stream began, Unix time of the taps' clock."""
     last: bool
@@ -121,7 +123,7 @@ class SpeechFeed:
                 return None
             self._begin()
         self._shed()
-        packets, at_rtp = self._run()
+        packets, at_rtp, each_rtp = self._run()
         last = not self._pending and (ending or self._cut or not is_open or self._is_dry(now_us))
         if not packets and not last:
             return None
@@ -129,7 +131,8 @@ class SpeechFeed:
         step = Step(
             stream=self._stream,
             packets=packets,
-            at_ms=max(0.0, (at_rtp - self._base_rtp) / _RTP_PER_S * 1000),
+            at_ms=self._at_ms(at_rtp),
+            each_at_ms=tuple(self._at_ms(rtp) for rtp in each_rtp),
             base_ms=self._base_us // 1000,
             last=last,
         )
@@ -146,6 +149,9 @@ class SpeechFeed:
     def _begin(self) -> None:
         self._base_rtp, self._base_us, _ = self._pending[0]
         self._stream = new_id("spk")
+
+    def _at_ms(self, rtp: int) -> float:
+        return max(0.0, (rtp - self._base_rtp) / _RTP_PER_S * 1000)
 
     def _is_dry(self, now_us: int) -> bool:
         return self.mid_phrase and now_us - self._came_us > DRY_S * 1e6
@@ -166,9 +172,10 @@ class SpeechFeed:
             heapq.heappop(self._pending)
         self.shed_s += (self._pending[0][0] - first) / _RTP_PER_S
 
-    def _run(self) -> tuple[tuple[bytes, ...], int]:
-        """Packets that follow each other, and the RTP time of the first."""
+    def _run(self) -> tuple[tuple[bytes, ...], int, list[int]]:
+        """Packets that follow each other, the RTP time of the first, and of each."""
         packets: list[bytes] = []
+        each: list[int] = []
         first = before = self._next_rtp if self._next_rtp is not None else self._base_rtp
         while self._pending:
             rtp, _, packet = self._pending[0]
@@ -180,7 +187,8 @@ class SpeechFeed:
             if not packets:
                 first = rtp
             packets.append(packet)
+            each.append(rtp)
             before = rtp
         if packets:
             self._next_rtp = before + 1
-        return tuple(packets), first
+        return tuple(packets), first, each

@@ -17,6 +17,7 @@ from appliance.ids import new_id
 from appliance.inference.client import Inference
 from appliance.inference.entries import CatalogEntry
 from appliance.inference.replies import InferenceError
+from appliance.live import shared_microphone
 from appliance.live.captions import OFF, Ability
 from appliance.live.voice import Line, Voice
 from appliance.recorder.writer import Tap
@@ -90,6 +91,7 @@ class Transcriber:
             participant_id=participant_id,
             name=name,
             model=entry.name,
+            voices=self._voice_model(),
             language=language,
             gated=gated,
             clock_us=self._clock_us,
@@ -126,10 +128,15 @@ class Transcriber:
             languages=languages,
             transcript=self._settings.transcript,
             report_at=self._report_at,
+            voices=bool(languages) and self._voice_model() is not None,
         )
 
-    def _installed(self) -> list[CatalogEntry]:
-        entries = self._inference.models.catalog.of_task(TASK)
+    def _voice_model(self) -> str | None:
+        """What tells several people at one microphone apart."""
+        return next((entry.name for entry in self._installed(shared_microphone.TASK)), None)
+
+    def _installed(self, task: str = TASK) -> list[CatalogEntry]:
+        entries = self._inference.models.catalog.of_task(task)
         return [entry for entry in entries if not entry.is_plugged and self._inference.is_installed(entry)]
 
 

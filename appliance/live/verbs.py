@@ -45,6 +45,7 @@ from appliance.signaling.messages import (
     Resume,
     SetCaptions,
     SetRole,
+    ShareMicrophone,
     Subscribe,
 )
 from appliance.store import meetings, messages
@@ -118,6 +119,8 @@ async def obey(room: Room, session: Session, message: AnyClientMessage) -> None:
         case SetCaptions(on=on, language=language):
             permissions.check(meeting.get(me).role, "caption")
             room.captions.switch(on, language, by_name=meeting.get(me).name)
+        case ShareMicrophone(shared=shared):
+            room.captions.share(me, shared)
         case RecordingStart() | RecordingPause() | RecordingStop():
             recording.ask(room, session, message)
         case EndMeeting():

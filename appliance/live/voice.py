@@ -15,6 +15,7 @@ import trio
 
 from appliance.ids import new_id
 from appliance.inference.replies import InferenceError, Reply
+from appliance.live.shared_microphone import SharedMicrophone
 from appliance.live.speech_feed import SpeechFeed, Step
 from appliance.recorder.writer import Tap
 
@@ -50,6 +51,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     start_ms: int
     end_ms: int
     language: str
+    voice: int | None = None
 
 
 class _Heard(msgspec.Struct, frozen=True):
@@ -79,19 +81,24 @@ class Voice:
         participant_id: str,
         name: str,
         model: str,
+        voices: str | None = None,
         language: str,
         gated: bool,
         clock_us: Callable[[], int],
         tell: Callable[[Voice, Line], Awaitable[None]],
         shed: Callable[[], None],
     ) -> None:
-        """``name``: the speaker's. ``model``: the catalog's. ``gated``: see `SpeechFeed`. ``clock_us``: the taps'.
-        ``shed`` is called when speech was left out because the machine is busy."""
+        """``name``: the speaker's. ``model``: the catalog's. ``voices``: its model that tells voices apart, if there is
+        one. ``gated``: see `SpeechFeed`. ``clock_us``: the taps'. ``shed`` is called when speech was left out because
+        the machine is busy."""
         self.participant_id = participant_id
         self.name = name
         self.speaking = False
         """As the audio levels say; set by the room."""
         self._recogniser = recogniser
+        self._sharing = None if voices is None else SharedMicrophone(recogniser, voices)
+        self.shared = False
+        """Several people speak into it; set by the room."""
         self._tap = tap
         self._model = model
         self._language = language
@@ -127,6 +134,8 @@ class Voice:
                     return
         finally:
             self._tap.close()
+            if self._sharing is not None:
+                self._sharing.close()
             if self._feed.stream is not None:
                 self._recogniser.close_session(self._model, self._feed.stream)
 
@@ -142,6 +151,8 @@ class Voice:
             await self._ask(step)
 
     async def _ask(self, step: Step) -> None:
+        if self._sharing is not None and self.shared:
+            self._sharing.take(step)
         options: dict[str, Any] = {
             "session": step.stream,
             "format": "opus",
@@ -187,6 +198,9 @@ class Voice:
             if now - self._partial_at < PARTIAL_EACH_S or (self._open is not None and self._open.text == heard.text):
                 return
             self._partial_at = now
+        voice: int | None = None
+        if heard.kind == "final" and self._sharing is not None and self.shared:
+            voice = await self._sharing.voice_of(heard.start_ms, heard.end_ms)
         line = Line(
             caption_id=new_id("cap") if self._open is None else self._open.caption_id,
             text="" if heard.kind == "withdrawn" else heard.text,
@@ -194,6 +208,7 @@ class Voice:
             start_ms=step.base_ms + heard.start_ms,
             end_ms=step.base_ms + heard.end_ms,
             language=heard.language,
+            voice=voice,
         )
         if line.final:
             self._open = self._phrase = None

@@ -185,6 +185,12 @@ class SetCaptions(ClientMessage, tag="set_captions", frozen=True):
     """One of ``captions.languages``; null: as it is."""
 
 
+class ShareMicrophone(ClientMessage, tag="share_microphone", frozen=True):
+    """Several people speak into the sender's microphone, or no longer: captions tell their voices apart."""
+
+    shared: bool
+
+
 class RecordingStart(ClientMessage, tag="recording_start", frozen=True):
     """Host or cohost: record the meeting from now on; everybody is told by ``recording``."""
 
@@ -231,6 +237,7 @@ AnyClientMessage = (
     | LockMeeting
     | RecordingConsent
     | SetCaptions
+    | ShareMicrophone
     | RecordingStart
     | RecordingPause
     | RecordingStop

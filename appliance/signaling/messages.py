@@ -46,6 +46,7 @@ from appliance.signaling.client_messages import (
     Resume,
     SetCaptions,
     SetRole,
+    ShareMicrophone,
     Subscribe,
     WantedVideo,
 )
@@ -179,6 +180,7 @@ __all__ = [
     "ServerMessage",
     "SetCaptions",
     "SetRole",
+    "ShareMicrophone",
     "ShortText",
     "Source",
     "SpeakerLevel",

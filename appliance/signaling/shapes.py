@@ -96,6 +96,8 @@ class CaptionsState(Struct, frozen=True, kw_only=True):
     """The finals are kept after the meeting, for those who may see its recordings."""
     report_at: str | None
     """Host of the language model that is sent the transcript after the meeting, to write the report; null: none."""
+    voices: bool
+    """Several people at one microphone can be told apart (`share_microphone`)."""
     since_ms: int | None
     """When they were switched on; null while off."""
     by_name: str | None
@@ -109,7 +111,7 @@ class CaptionLine(Struct, frozen=True, kw_only=True):
     """The same from the first partial to the final: what comes later replaces what came before."""
     participant_id: str
     name: str
-    """Of the speaker, when it was said."""
+    """Of the speaker, when it was said; with the voice's number behind it where there is one, as "Room 4 (2)"."""
     text: str
     """Of a partial: all of the phrase so far. Of a final it may be empty: what the partials showed was no speech."""
     final: bool
@@ -119,6 +121,8 @@ class CaptionLine(Struct, frozen=True, kw_only=True):
     """When it ended; of a partial, as far as it is transcribed."""
     language: str
     """Of the text, as "en"."""
+    voice: int | None = None
+    """Of a final: which of the people at a shared microphone, from 1 on; null: not shared, or too short to tell."""
 
 
 class RoomState(Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ import trio
 
 from appliance.inference.client import Inference
 from appliance.live.captions import NEWEST_LINES
+from appliance.live.shared_microphone import LEAST_MS
 from appliance.live.transcriber import Transcriber
 from appliance.settings import CaptionsSettings
 from appliance.sfu.events import Speakers
@@ -25,7 +26,7 @@ from appliance.store import transcripts
 from appliance.store.meetings import Meeting
 from tests.support.inference_world import running
 from tests.support.live_world import Client, World, open_world
-from tests.support.spoken import PACKET_MS, packets, spelling_folder
+from tests.support.spoken import PACKET_MS, packets, spelling_folder, telling_folder
 from tests.support.still_media import StillTap
 
 pytestmark = pytest.mark.slow
@@ -83,8 +84,11 @@ class Talk:
 @pytest.fixture
 def talking(tmp_path: Path) -> Callable[..., Any]:
     @asynccontextmanager
-    async def open_it(*, settings: CaptionsSettings | None = None, **languages: list[str]) -> AsyncIterator[Talk]:
-        async with running(spelling_folder(tmp_path, **languages)) as inference:
+    async def open_it(
+        *, settings: CaptionsSettings | None = None, telling: bool = False, **languages: list[str]
+    ) -> AsyncIterator[Talk]:
+        models = telling_folder(tmp_path) if telling else spelling_folder(tmp_path, **languages)
+        async with running(models) as inference:
             transcriber = Transcriber(settings or CaptionsSettings(), inference, clock_us=clock_us)
             async with open_world(tmp_path, transcribing=transcriber) as world, trio.open_nursery() as nursery:
                 talk = Talk(world, inference)
@@ -109,7 +113,7 @@ async def test_what_somebody_says_comes_as_partials_and_a_final_with_the_name(ta
         ann, ben = await _two(talk, meeting)
         assert ann.welcome["room"]["captions"] == {
             "on": False, "available": True, "reason": None, "language": "en", "languages": ["en"], "transcript": True,
-            "report_at": None, "since_ms": None, "by_name": None,
+            "report_at": None, "voices": False, "since_ms": None, "by_name": None,
         }  # fmt: skip
         assert talk.taps(ann) == talk.taps(ben) == []
         await ann.says("set_captions", on=True)
@@ -142,6 +146,43 @@ async def test_what_somebody_says_comes_as_partials_and_a_final_with_the_name(ta
         assert all(tap.closed for client in (ann, ben) for tap in talk.taps(client))
         assert (await talk.world.join(meeting, "Dee")).welcome["captions"] == []
         assert await talk.segments(meeting) == [("Ben", "good morning")]
+
+
+async def test_people_at_one_microphone_are_told_apart_where_somebody_says_that_they_share_it(
+    talking: Callable[..., Any],
+) -> None:
+    async with talking(telling=True) as talk:
+        meeting = await talk.world.meeting()
+        ann, ben = await _two(talk, meeting)
+        assert ann.welcome["room"]["captions"]["voices"] is True
+        await talk.inference.infer("telling", b"x", {"packets": [1]}, within_s=30)  # it is loaded
+        await ann.says("set_captions", on=True)
+        await ben.hears("captions")
+        talk.speakers(ben)
+
+        async def heard(letter: str, words: int) -> tuple[str, int | None]:
+            talk.say(ben, *[letter] * words, ".")
+            final = await ann.hears("caption", final=True)
+            return final["name"], final["voice"]
+
+        long = round(LEAST_MS / PACKET_MS) + 1
+        assert await heard("a", long) == ("Ben", None)
+        await ben.says("share_microphone", shared=True)
+        await ben.catch_up()
+        assert [await heard(letter, long) for letter in "aba"] == [("Ben (1)", 1), ("Ben (2)", 2), ("Ben (1)", 1)]
+        assert await heard("b", 3) == ("Ben", None)  # too short for a voice
+        await ben.says("share_microphone", shared=False)
+        await ben.catch_up()
+        assert await heard("b", long) == ("Ben", None)
+        kept = [name for name, _ in await talk.segments(meeting)]
+        assert kept == ["Ben", "Ben (1)", "Ben (2)", "Ben (1)", "Ben", "Ben"]
+
+
+async def test_nobody_shares_a_microphone_where_no_model_tells_voices_apart(talking: Callable[..., Any]) -> None:
+    async with talking() as talk:
+        ann, _ = await _two(talk, await talk.world.meeting())
+        await ann.says("share_microphone", shared=True)
+        assert (await ann.hears("error"))["code"] == "captions_unavailable"
 
 
 async def test_only_hosts_and_cohosts_switch_and_only_to_what_there_is(talking: Callable[..., Any]) -> None:

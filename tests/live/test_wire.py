@@ -14,7 +14,7 @@ from appliance.store.messages import StoredMessage
 
 CAPTIONS = CaptionsState(
     on=True, available=True, reason=None, language="en", languages=["en"], transcript=True, report_at=None,
-    since_ms=4, by_name="Ann",
+    voices=False, since_ms=4, by_name="Ann",
 )
 GUEST = Participant("prt_1", "gst_secret", None, "Gus", None, "participant", 5, 7, True, (Track("t", "screen", True),))
 

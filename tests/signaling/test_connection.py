@@ -101,7 +101,7 @@ def test_the_welcome_is_not_kept() -> None:
         meeting_id="mtg_1", code="abc", title="x", started_at_ms=1, locked=False, max_participants=2, participants=[],
         captions=CaptionsState(
             on=False, available=False, reason="ai_disabled", language="auto", languages=[], transcript=False,
-            report_at=None, since_ms=None, by_name=None,
+            report_at=None, voices=False, since_ms=None, by_name=None,
         ),
     )  # fmt: skip
     welcome = Joined(

@@ -7,13 +7,15 @@ export interface CaptionChoice {
   readonly shown: boolean;
   readonly size: CaptionSize;
   readonly place: CaptionPlace;
+  /** Others speak into this device's microphone too: it stands in a room. */
+  readonly sharedMicrophone: boolean;
 }
 
 export const CAPTION_SIZES: readonly CaptionSize[] = ['small', 'medium', 'large'];
 export const CAPTION_PLACES: readonly CaptionPlace[] = ['bottom', 'top'];
 
 /** A host switched captions on for somebody who needs them: they are there until one hides them. */
-export const usualCaptions: CaptionChoice = { shown: true, size: 'medium', place: 'bottom' };
+export const usualCaptions: CaptionChoice = { shown: true, size: 'medium', place: 'bottom', sharedMicrophone: false };
 
 const STORAGE_KEY = 'parley.captions';
 
@@ -32,6 +34,7 @@ export function readChoice(kept: string | null): CaptionChoice {
     shown: typeof held.shown === 'boolean' ? held.shown : usualCaptions.shown,
     size: CAPTION_SIZES.find((one) => one === held.size) ?? usualCaptions.size,
     place: CAPTION_PLACES.find((one) => one === held.place) ?? usualCaptions.place,
+    sharedMicrophone: typeof held.sharedMicrophone === 'boolean' ? held.sharedMicrophone : usualCaptions.sharedMicrophone,
   };
 }
 

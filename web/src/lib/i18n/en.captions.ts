@@ -27,6 +27,9 @@ export const enCaptions = {
   'captions.place': 'Position',
   'captions.placeBottom': 'Bottom',
   'captions.placeTop': 'Top',
+  'captions.sharedMicrophone': 'Several people speak into my microphone',
+  'captions.sharedMicrophoneHint': 'Captions then tell the voices apart, as “Ann (1)” and “Ann (2)”. This works best with sentences of three seconds and more; what is known of a voice is forgotten when you leave.',
+  'captions.sharedMicrophoneMissing': 'The model that tells voices apart is not installed: an administrator runs “parley models pull ge2e”.',
 
   'captions.why.ai_disabled': 'AI is switched off on this server. An administrator can switch it on.',
   'captions.why.model_not_installed': 'The speech model is not installed: an administrator runs “parley models pull”.',

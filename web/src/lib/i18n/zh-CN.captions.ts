@@ -29,6 +29,9 @@ export const zhCNCaptions: Record<keyof typeof enCaptions, string> = {
   'captions.place': '位置',
   'captions.placeBottom': '底部',
   'captions.placeTop': '顶部',
+  'captions.sharedMicrophone': '多人共用我的麦克风',
+  'captions.sharedMicrophoneHint': '字幕会区分不同的声音，例如“Ann (1)”和“Ann (2)”。三秒以上的句子效果最好；您离开会议后，声音信息即被清除。',
+  'captions.sharedMicrophoneMissing': '未安装区分声音的模型：请管理员运行“parley models pull ge2e”。',
 
   'captions.why.ai_disabled': '本服务器未启用 AI，可由管理员启用。',
   'captions.why.model_not_installed': '尚未安装语音模型，请管理员运行“parley models pull”。',

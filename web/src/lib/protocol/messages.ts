@@ -149,6 +149,11 @@ export interface SetCaptions extends Asked {
   language?: string | null;
 }
 
+export interface ShareMicrophone extends Asked {
+  type: 'share_microphone';
+  shared: boolean;
+}
+
 export interface RecordingStart extends Asked {
   type: 'recording_start';
   layout?: 'grid' | 'screen' | 'speaker' | null;
@@ -174,8 +179,8 @@ export interface Ping extends Asked {
 
 export type AnyClientMessage =
   Join | Resume | Leave | Offer | Candidate | Subscribe | Mute | Chat | History | Reaction | RaiseHand |
-  MuteParticipant | Kick | SetRole | LowerHand | LockMeeting | RecordingConsent | SetCaptions | RecordingStart
-  | RecordingPause | RecordingStop | EndMeeting | Ping;
+  MuteParticipant | Kick | SetRole | LowerHand | LockMeeting | RecordingConsent | SetCaptions |
+  ShareMicrophone | RecordingStart | RecordingPause | RecordingStop | EndMeeting | Ping;
 
 export interface Track {
   track_id: string;
@@ -213,6 +218,7 @@ export interface CaptionsState {
   languages: string[];
   transcript: boolean;
   report_at: string | null;
+  voices: boolean;
   since_ms: number | null;
   by_name: string | null;
 }
@@ -259,6 +265,7 @@ export interface CaptionLine {
   start_ms: number;
   end_ms: number;
   language: string;
+  voice: number | null;
 }
 
 export interface Joined extends Told {
@@ -418,6 +425,7 @@ export interface Captions extends Told {
   languages: string[];
   transcript: boolean;
   report_at: string | null;
+  voices: boolean;
   since_ms: number | null;
   by_name: string | null;
 }
@@ -432,6 +440,7 @@ export interface Caption extends Told {
   start_ms: number;
   end_ms: number;
   language: string;
+  voice: number | null;
 }
 
 export interface RecordingProgress extends Told {

@@ -25,12 +25,24 @@ export class LiveCaptions {
   }
 
   received(message: AnyServerMessage): void {
+    // A new stay knows nothing of the microphone.
+    if (message.type === 'joined') this.#shareAgain(message.room.captions.voices);
     this.#apply(message);
   }
 
   /** For everybody; hosts and co-hosts may. */
   set(on: boolean, language: string | null = null): void {
     this.#stay.send({ type: 'set_captions', on, language });
+  }
+
+  /** Others speak into this microphone too, or no longer; the device keeps it. */
+  share(shared: boolean): void {
+    this.preferences.change({ sharedMicrophone: shared });
+    this.#stay.send({ type: 'share_microphone', shared });
+  }
+
+  #shareAgain(voices: boolean): void {
+    if (voices && this.preferences.current.sharedMicrophone) this.#stay.send({ type: 'share_microphone', shared: true });
   }
 
   close(): void {

@@ -4,7 +4,7 @@ import type { AnyClientMessage, AnyServerMessage } from '../protocol/messages';
 import { LiveCaptions } from './live-captions.svelte';
 
 const caption = (id: string, text: string, final: boolean): AnyServerMessage => ({
-  type: 'caption', caption_id: id, participant_id: 'b', name: 'Ben', text, final, start_ms: 0, end_ms: 1, language: 'en',
+  type: 'caption', caption_id: id, participant_id: 'b', name: 'Ben', text, final, start_ms: 0, end_ms: 1, language: 'en', voice: null,
 });
 
 let sent: AnyClientMessage[];
@@ -49,9 +49,32 @@ describe('captions of a stay', () => {
   });
 });
 
+describe('a microphone that several people share', () => {
+  const joined = (voices: boolean): AnyServerMessage => ({ type: 'joined', room: { captions: { voices } }, captions: [] }) as unknown as AnyServerMessage;
+
+  beforeEach(() => vi.stubGlobal('localStorage', { getItem: () => null, setItem: () => undefined }));
+  afterEach(() => {
+    live.preferences.change({ sharedMicrophone: false });
+    vi.unstubAllGlobals();
+  });
+
+  it('is told at once, and again in each new stay', () => {
+    live.share(true);
+    live.received(joined(true));
+    live.received(joined(false)); // nobody there can tell voices apart
+    live.share(false);
+    live.received(joined(true));
+    expect(sent).toEqual([
+      { type: 'share_microphone', shared: true },
+      { type: 'share_microphone', shared: true },
+      { type: 'share_microphone', shared: false },
+    ]);
+  });
+});
+
 describe('what this browser keeps of captions', () => {
   it('is read again', () => {
-    expect(readChoice(JSON.stringify({ shown: false, size: 'large', place: 'top' }))).toEqual({ shown: false, size: 'large', place: 'top' });
+    expect(readChoice(JSON.stringify({ shown: false, size: 'large', place: 'top', sharedMicrophone: true }))).toEqual({ shown: false, size: 'large', place: 'top', sharedMicrophone: true });
   });
 
   it('is as usual where it cannot be read', () => {

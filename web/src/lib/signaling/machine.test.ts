@@ -3,7 +3,7 @@ import type { AnyServerMessage, CaptionsState, ChatMessage, Joined } from '../pr
 import { SessionMachine, type Output } from './machine';
 
 const captions: CaptionsState = {
-  on: false, available: false, reason: 'ai_disabled', language: 'auto', languages: [], transcript: false, report_at: null, since_ms: null, by_name: null,
+  on: false, available: false, reason: 'ai_disabled', language: 'auto', languages: [], transcript: false, report_at: null, voices: false, since_ms: null, by_name: null,
 };
 const joined = (change: Partial<Joined> = {}): Joined => ({
   type: 'joined',

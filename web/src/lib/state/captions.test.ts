@@ -3,13 +3,13 @@ import type { AnyServerMessage, CaptionLine } from '../protocol/messages';
 import { emptyBoard, nextChangeMs, reduceCaptions, spokenBlocks, type CaptionsBoard, type Tick } from './captions';
 
 const line = (id: string, who: string, text: string, change: Partial<CaptionLine> = {}): CaptionLine => ({
-  caption_id: id, participant_id: who, name: who.toUpperCase(), text, final: true, start_ms: 0, end_ms: 0, language: 'en', ...change,
+  caption_id: id, participant_id: who, name: who.toUpperCase(), text, final: true, start_ms: 0, end_ms: 0, language: 'en', voice: null, ...change,
 });
 const final = (id: string, who: string, text: string, startMs = 0): AnyServerMessage => ({
   type: 'caption', seq: 1, ...line(id, who, text, { start_ms: startMs }),
 });
 const partial = (id: string, who: string, text: string): AnyServerMessage => ({ type: 'caption', ...line(id, who, text, { final: false }) });
-const state = { available: true, reason: null, language: 'auto', languages: ['auto'], transcript: true, report_at: null, since_ms: null, by_name: null };
+const state = { available: true, reason: null, language: 'auto', languages: ['auto'], transcript: true, report_at: null, voices: false, since_ms: null, by_name: null };
 const joined = (captions: CaptionLine[] = [], meetingId = 'm'): AnyServerMessage => ({
   type: 'joined', session_id: 's', resume_token: 'r', resume_within_s: 30, heartbeat_s: 5, participant_id: 'a',
   room: {

@@ -99,8 +99,8 @@ function mergeFinals(held: readonly CaptionLine[], more: readonly CaptionLine[])
 
 /** The line alone, without what makes a frame of it. */
 function lineOf(told: CaptionLine): CaptionLine {
-  const { caption_id, participant_id, name, text, final, start_ms, end_ms, language } = told;
-  return { caption_id, participant_id, name, text, final, start_ms, end_ms, language };
+  const { caption_id, participant_id, name, text, final, start_ms, end_ms, language, voice } = told;
+  return { caption_id, participant_id, name, text, final, start_ms, end_ms, language, voice };
 }
 
 /** The moment at which something on the stage has to go; null while it is empty. */

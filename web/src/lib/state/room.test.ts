@@ -25,7 +25,7 @@ const recording = (change: Partial<RecordingState> = {}): RecordingState => ({
 });
 const told = (change: Partial<RecordingState> = {}): AnyServerMessage => ({ type: 'recording', ...recording(change) });
 const captioned = (change: Partial<CaptionsState> = {}): CaptionsState => ({
-  on: true, available: true, reason: null, language: 'auto', languages: ['auto', 'en', 'zh'], transcript: true, report_at: null,
+  on: true, available: true, reason: null, language: 'auto', languages: ['auto', 'en', 'zh'], transcript: true, report_at: null, voices: false,
   since_ms: 1_000, by_name: 'B', ...change,
 });
 const switched = (change: Partial<CaptionsState> = {}): AnyServerMessage => ({ type: 'captions', ...captioned(change) });

@@ -218,8 +218,8 @@ function recordingOf(told: RecordingState): RecordingState | null {
 }
 
 function captionsOf(told: CaptionsState): CaptionsState {
-  const { on, available, reason, language, languages, transcript, report_at, since_ms, by_name } = told;
-  return { on, available, reason, language, languages, transcript, report_at, since_ms, by_name };
+  const { on, available, reason, language, languages, transcript, report_at, voices, since_ms, by_name } = told;
+  return { on, available, reason, language, languages, transcript, report_at, voices, since_ms, by_name };
 }
 
 function withParticipant(list: readonly Participant[], changed: Participant): readonly Participant[] {

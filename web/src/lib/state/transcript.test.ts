@@ -6,7 +6,7 @@ import { findHits, markHits, transcriptFileName, transcriptRows, transcriptText 
 const START = Date.UTC(2026, 10, 28, 10, 42);
 const line = (id: string, who: string, text: string, seconds: number): CaptionLine => ({
   caption_id: id, participant_id: who, name: who.toUpperCase(), text, final: true,
-  start_ms: START + seconds * 1_000, end_ms: START + seconds * 1_000 + 900, language: 'en',
+  start_ms: START + seconds * 1_000, end_ms: START + seconds * 1_000 + 900, language: 'en', voice: null,
 });
 const said = [
   line('c1', 'ana', 'The plan is ready.', 0),
