@@ -253,8 +253,9 @@ class DataPlane:
     def request_key_frame(self, producer: int) -> None: ...
 
     # --- taps ---------------------------------------------------------------------------------------------------
-    def open_tap(self, tap: int, producer: int, max_bytes: int) -> Tap:
-        """Take the frames of a producer; it counts as a viewer of the highest layer (`Event.ProducerLayersWanted`).
+    def open_tap(self, tap: int, producer: int, max_bytes: int, *, max_layer: int = 255) -> Tap:
+        """Take the frames of a producer; it counts as a viewer of its layer ``max_layer``, the highest by default
+        (`Event.ProducerLayersWanted`), and follows none above it where a lower one flows.
 
         `max_bytes`, 64 KiB to 1 GiB: records that may wait to be taken. The packet path never waits for them."""
 

@@ -49,8 +49,8 @@ class MediaSession(Protocol):
     def mute(self, source: Source, muted: bool) -> None:
         """Stop or resume forwarding of a source."""
 
-    def open_tap(self, source: Source, max_bytes: int) -> Tap:
-        """Frames of what is published as ``source``; LookupError when nothing is."""
+    def open_tap(self, source: Source, max_bytes: int, *, max_layer: int = 255) -> Tap:
+        """Frames of what is published as ``source``, of a layer up to ``max_layer``; LookupError when nothing is."""
 
     def send_data(self, label: str, text: str) -> None:
         """Send on a data channel, dropped while it is not open."""

@@ -74,6 +74,8 @@ class _Consumer:
     line: NegotiatedConsumer
 
 
+ALL_LAYERS = 255
+"""Of a tap: the best there is."""
 # Of a camera that nobody looks at in particular; the data plane's default (_dataplane.pyi, set_consumer_layer).
 DEFAULT_PRIORITY = 1
 
@@ -216,15 +218,17 @@ class Session:
         if producer is not None:
             self._sfu.plane.mute_producer(producer.track.producer, muted=muted)
 
-    def open_tap(self, source: Source, max_bytes: int) -> Tap:
-        """Take the frames of what is published as a source now, as journal records of up to ``max_bytes`` that wait.
+    def open_tap(self, source: Source, max_bytes: int, *, max_layer: int = ALL_LAYERS) -> Tap:
+        """Take the frames of what is published as a source now, as journal records of up to ``max_bytes`` that wait;
+        of a picture in several layers the best one that is not above ``max_layer``.
 
         The tap ends with the track. LookupError when nothing is published there.
         """
         producer = self._producers.get(source)
         if producer is None:
             raise LookupError(f"participant {self.participant_id} publishes no {source}")
-        return self._sfu.plane.open_tap(self._sfu.next_number(), producer.track.producer, max_bytes)
+        number = self._sfu.next_number()
+        return self._sfu.plane.open_tap(number, producer.track.producer, max_bytes, max_layer=max_layer)
 
     def send_data(self, label: str, text: str) -> None:
         """Send on a data channel ("reactions", "captions"); dropped while the client has none open."""

@@ -118,7 +118,7 @@ class StillSession:
     def mute(self, source: Source, muted: bool) -> None:
         (self.muted.add if muted else self.muted.discard)(source)
 
-    def open_tap(self, source: Source, max_bytes: int) -> StillTap:
+    def open_tap(self, source: Source, max_bytes: int, *, max_layer: int = 255) -> StillTap:
         if source not in self._tracks:
             raise LookupError(source)
         tap = StillTap()

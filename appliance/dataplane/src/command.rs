@@ -68,7 +68,7 @@ pub enum Command {
     PauseConsumer { consumer: u64, paused: bool },
     RemoveConsumer { consumer: u64 },
     RequestKeyFrame { producer: u64 },
-    OpenTap { tap: u64, producer: u64, end: Arc<WriteEnd> },
+    OpenTap { tap: u64, producer: u64, max_layer: u8, end: Arc<WriteEnd> },
 }
 
 /// What an id of the caller stands for.

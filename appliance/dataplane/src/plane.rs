@@ -125,10 +125,11 @@ impl DataPlane {
         }
     }
 
-    /// Taps a producer; one that is not known gives a tap that has ended. `max_bytes` of records may wait to be taken.
-    pub fn open_tap(&self, tap: u64, producer: u64, max_bytes: usize) -> ReadEnd {
+    /// Taps a producer; one that is not known gives a tap that has ended. `max_bytes` of records may wait to be taken;
+    /// no layer of a picture above `max_layer` is wanted.
+    pub fn open_tap(&self, tap: u64, producer: u64, max_bytes: usize, max_layer: u8) -> ReadEnd {
         let (end, reader) = buffer(max_bytes);
-        self.send(Command::OpenTap { tap, producer, end });
+        self.send(Command::OpenTap { tap, producer, max_layer, end });
         reader
     }
 

@@ -330,12 +330,13 @@ impl DataPlane {
         self.0.send(Command::RequestKeyFrame { producer });
     }
 
-    fn open_tap(&self, tap: u64, producer: u64, max_bytes: usize) -> PyResult<Tap> {
+    #[pyo3(signature = (tap, producer, max_bytes, *, max_layer=u8::MAX))]
+    fn open_tap(&self, tap: u64, producer: u64, max_bytes: usize, max_layer: u8) -> PyResult<Tap> {
         // a key frame of a large picture must fit; a buffer of a gigabyte is a mistake
         if !(64 << 10..=1 << 30).contains(&max_bytes) {
             return Err(invalid(format!("max_bytes is {max_bytes}, not 65536 to 1073741824")));
         }
-        Ok(Tap(self.0.open_tap(tap, producer, max_bytes)))
+        Ok(Tap(self.0.open_tap(tap, producer, max_bytes, max_layer)))
     }
 
     fn now_us(&self) -> i64 {

@@ -257,6 +257,33 @@ fn the_publisher_keeps_sending_what_only_a_tap_sees() {
 }
 
 #[test]
+fn a_tap_that_wants_little_follows_a_lower_layer_and_keeps_no_higher_one_alive() {
+    let mut net = publisher(CLEAN, &["q", "h", "f"]);
+    net.run_ms(7000);
+    let low = TestTap::up_to(&mut net, 7, 1, 1);
+    let wanted = |net: &mut Net| {
+        let now = net.now;
+        let snapshot = net.engine.snapshot(now, Default::default());
+        snapshot.producers[0].layers.iter().map(|l| l.wanted).collect::<Vec<_>>()
+    };
+    assert_eq!(wanted(&mut net), [true, true, false]);
+    let best = TestTap::open(&mut net, 8, 1);
+    assert_eq!(wanted(&mut net), [true; 3]);
+    net.run_ms(3000);
+    let layers = |tap: &TestTap| {
+        let mut layers: Vec<_> = tap.frames().0.iter().map(|frame| frame.layer).collect();
+        layers.dedup();
+        layers
+    };
+    assert_eq!(layers(&low), [1]);
+    assert_eq!(layers(&best).last(), Some(&2));
+    // the middle layer stops: the one below it is better than nothing
+    net.peers[0].tracks[1].running = false;
+    net.run_ms(3000);
+    assert_eq!(layers(&low).last(), Some(&0));
+}
+
+#[test]
 fn a_reader_that_sleeps_costs_frames_and_no_memory() {
     let mut net = publisher(CLEAN, &[]);
     let tap = TestTap::bounded(&mut net, 7, 1, 200_000); // three seconds

@@ -104,7 +104,9 @@ impl Engine {
                 producer.layers.iter_mut().for_each(|layer| layer.key_frames.ask());
                 Some(())
             }
-            Command::OpenTap { tap, producer, end } => self.open_tap(now, tap, producer, end),
+            Command::OpenTap { tap, producer, max_layer, end } => {
+                self.open_tap(now, tap, producer, max_layer, end)
+            }
         }
     }
 

@@ -78,10 +78,14 @@ impl Producer {
         self.ask_for_taps()
     }
 
-    /// Has the taps follow the best layer that flows.
+    /// Has each tap follow the best layer that flows and that it wants.
     fn aim_taps(&mut self, now: Time) {
-        let (layer, _) = self.place_of(self.choose_layer(now, u8::MAX));
-        self.taps.iter_mut().for_each(|tap| tap.aim(layer));
+        let mut taps = std::mem::take(&mut self.taps);
+        for tap in &mut taps {
+            let (layer, _) = self.place_of(self.choose_layer(now, tap.max_layer));
+            tap.aim(layer);
+        }
+        self.taps = taps;
     }
 
     /// Asks for the key frames that taps need; whether there are any.
@@ -100,7 +104,7 @@ impl Producer {
 
     /// The highest layer that a tap wants to see.
     pub(super) fn tap_wish(&self) -> Option<u8> {
-        (!self.taps.is_empty()).then_some(u8::MAX)
+        self.taps.iter().map(|tap| tap.max_layer).max()
     }
 
     /// What its taps have done.
@@ -115,10 +119,18 @@ impl Producer {
 
 impl Engine {
     /// Taps a producer. It ends with it, or when its reader closes it.
-    pub(super) fn open_tap(&mut self, now: Time, id: u64, producer: u64, end: Arc<WriteEnd>) -> Option<()> {
+    pub(super) fn open_tap(
+        &mut self,
+        now: Time,
+        id: u64,
+        producer: u64,
+        max_layer: u8,
+        end: Arc<WriteEnd>,
+    ) -> Option<()> {
         let key = self.producers.key(producer)?;
         let producer = self.producers.get_mut(key)?;
-        producer.taps.push(Tap::new(now, id, producer.kind, producer.muted, end, self.clock));
+        let tap = Tap::new(now, id, producer.kind, producer.muted, end, self.clock);
+        producer.taps.push(tap.up_to(max_layer));
         self.choose_layers(now, key, true); // it may want layers that nobody wanted
         self.tick_taps(now, key);
         Some(())

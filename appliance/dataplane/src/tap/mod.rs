@@ -67,6 +67,8 @@ pub struct Tap {
     pub output: Output,
     content: Content,
     muted: bool,
+    /// Highest layer of a picture that it wants.
+    pub max_layer: u8,
 }
 
 impl Tap {
@@ -80,7 +82,13 @@ impl Tap {
             Kind::Audio => Content::Sound { received: Box::default(), generation: 0 },
             Kind::Video => Content::Picture(Box::default()),
         };
-        Self { id, output, content, muted }
+        Self { id, output, content, muted, max_layer: u8::MAX }
+    }
+
+    /// The same that follows no layer above this one, where a lower one flows.
+    pub fn up_to(mut self, max_layer: u8) -> Self {
+        self.max_layer = max_layer;
+        self
     }
 
     /// The producer is muted, or is not any more.

@@ -64,9 +64,16 @@ impl TestTap {
         Self::bounded(net, tap, producer, 64 << 20)
     }
 
+    /// Of a layer that is not above this one.
+    pub fn up_to(net: &mut Net, tap: u64, producer: u64, max_layer: u8) -> Self {
+        let (end, reader) = buffer(64 << 20);
+        net.command(Command::OpenTap { tap, producer, max_layer, end });
+        Self(reader)
+    }
+
     pub fn bounded(net: &mut Net, tap: u64, producer: u64, max_bytes: usize) -> Self {
         let (end, reader) = buffer(max_bytes);
-        net.command(Command::OpenTap { tap, producer, end });
+        net.command(Command::OpenTap { tap, producer, max_layer: u8::MAX, end });
         Self(reader)
     }
 
