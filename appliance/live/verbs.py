@@ -45,7 +45,9 @@ from appliance.signaling.messages import (
     Resume,
     SetCaptions,
     SetRole,
+    SetVision,
     Subscribe,
+    VisionConsent,
 )
 from appliance.store import meetings, messages
 from appliance.store.database import DatabaseError
@@ -118,6 +120,11 @@ async def obey(room: Room, session: Session, message: AnyClientMessage) -> None:
         case SetCaptions(on=on, language=language):
             permissions.check(meeting.get(me).role, "caption")
             room.captions.switch(on, language, by_name=meeting.get(me).name)
+        case SetVision(emotion=emotion, deepfake=deepfake):
+            permissions.check(meeting.get(me).role, "watch")
+            room.vision.switch({"emotion": emotion, "deepfake": deepfake}, by_name=meeting.get(me).name)
+        case VisionConsent(accepted=accepted):
+            room.vision.answer(me, accepted)
         case RecordingStart() | RecordingPause() | RecordingStop():
             recording.ask(room, session, message)
         case EndMeeting():

@@ -185,6 +185,21 @@ class SetCaptions(ClientMessage, tag="set_captions", frozen=True):
     """One of ``captions.languages``; null: as it is."""
 
 
+class SetVision(ClientMessage, tag="vision", frozen=True):
+    """Host or cohost: the analysis of pictures, on or off."""
+
+    emotion: bool | None = None
+    """What faces express; null: as it is."""
+    deepfake: bool | None = None
+    """Manipulated pictures; null: as it is."""
+
+
+class VisionConsent(ClientMessage, tag="vision_consent", frozen=True):
+    """Agree to have one's camera looked at, or take that back; only who agreed is analysed."""
+
+    accepted: bool
+
+
 class RecordingStart(ClientMessage, tag="recording_start", frozen=True):
     """Host or cohost: record the meeting from now on; everybody is told by ``recording``."""
 
@@ -231,6 +246,8 @@ AnyClientMessage = (
     | LockMeeting
     | RecordingConsent
     | SetCaptions
+    | SetVision
+    | VisionConsent
     | RecordingStart
     | RecordingPause
     | RecordingStop

@@ -149,6 +149,17 @@ export interface SetCaptions extends Asked {
   language?: string | null;
 }
 
+export interface SetVision extends Asked {
+  type: 'vision';
+  emotion?: boolean | null;
+  deepfake?: boolean | null;
+}
+
+export interface VisionConsent extends Asked {
+  type: 'vision_consent';
+  accepted: boolean;
+}
+
 export interface RecordingStart extends Asked {
   type: 'recording_start';
   layout?: 'grid' | 'screen' | 'speaker' | null;
@@ -174,8 +185,8 @@ export interface Ping extends Asked {
 
 export type AnyClientMessage =
   Join | Resume | Leave | Offer | Candidate | Subscribe | Mute | Chat | History | Reaction | RaiseHand |
-  MuteParticipant | Kick | SetRole | LowerHand | LockMeeting | RecordingConsent | SetCaptions | RecordingStart
-  | RecordingPause | RecordingStop | EndMeeting | Ping;
+  MuteParticipant | Kick | SetRole | LowerHand | LockMeeting | RecordingConsent | SetCaptions | SetVision |
+  VisionConsent | RecordingStart | RecordingPause | RecordingStop | EndMeeting | Ping;
 
 export interface Track {
   track_id: string;
@@ -261,6 +272,21 @@ export interface CaptionLine {
   language: string;
 }
 
+export interface VisionSwitch {
+  on: boolean;
+  available: boolean;
+  reason: 'ai_disabled' | 'model_not_installed' | 'overloaded' | 'worker_down' | null;
+  since_ms: number | null;
+  by_name: string | null;
+}
+
+export interface VisionState {
+  emotion: VisionSwitch;
+  deepfake: VisionSwitch;
+  consented: string[];
+  declined: string[];
+}
+
 export interface Joined extends Told {
   type: 'joined';
   session_id: string;
@@ -273,6 +299,7 @@ export interface Joined extends Told {
   ice_servers: IceServer[];
   chat: ChatMessage[];
   captions: CaptionLine[];
+  vision: VisionState;
   ref: string | null;
 }
 
@@ -434,6 +461,34 @@ export interface Caption extends Told {
   language: string;
 }
 
+export interface Vision extends Told {
+  type: 'vision';
+  emotion: VisionSwitch;
+  deepfake: VisionSwitch;
+  consented: string[];
+  declined: string[];
+}
+
+export interface Emotion extends Told {
+  type: 'emotion';
+  participant_id: string;
+  label: 'angry' | 'disgust' | 'fear' | 'happy' | 'neutral' | 'sad' | 'surprise' | null;
+  score: number;
+  at_ms: number;
+}
+
+export interface VisionAlert extends Told {
+  type: 'vision_alert';
+  alert_id: string;
+  participant_id: string;
+  name: string;
+  kind: 'face_spoof' | 'generated_picture' | 'synthetic_voice';
+  score: number;
+  model: string;
+  at_ms: number;
+  has_evidence: boolean;
+}
+
 export interface RecordingProgress extends Told {
   type: 'recording-progress';
   recording_id: string;
@@ -479,8 +534,8 @@ export interface Error extends Told {
 export type AnyServerMessage =
   Joined | Resumed | UserJoined | UserLeft | ParticipantChanged | Answer | NeedMedia | Seats | PublishLayers |
   Tracks | ActiveSpeakers | Quality | ChatPosted | HistoryPage | ReactionShown | Moderation | RoomChanged |
-  Recording | Captions | Caption | RecordingProgress | RecordingProcessed | RoomClosed | Pong | Heartbeat |
-  Error;
+  Recording | Captions | Caption | Vision | Emotion | VisionAlert | RecordingProgress | RecordingProcessed |
+  RoomClosed | Pong | Heartbeat | Error;
 
 export const SERVER_TYPES: readonly string[] = [
   'active-speakers',
@@ -488,6 +543,7 @@ export const SERVER_TYPES: readonly string[] = [
   'caption',
   'captions',
   'chat',
+  'emotion',
   'error',
   'heartbeat',
   'history',
@@ -509,4 +565,6 @@ export const SERVER_TYPES: readonly string[] = [
   'tracks',
   'user-joined',
   'user-left',
+  'vision',
+  'vision_alert',
 ];
