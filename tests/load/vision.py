@@ -1,7 +1,7 @@
 """What live vision costs: processor time of the inference worker for one camera, for each second that it is analysed.
 
-``python -m tests.load.vision``: runs each analysis as the worker does, on one thread, on a photograph of a face as VP8 of
-512×512 pixels and 15 frames a second, decoding included. Real weights (tests/support/ai_models.py).
+``python -m tests.load.vision``: runs each analysis as the worker does, on one thread, on a photograph of a face as VP8
+of 512×512 pixels and 15 frames a second, decoding included. Real weights (tests/support/ai_models.py).
 """
 
 from __future__ import annotations
