@@ -51,6 +51,7 @@ from appliance.jobs.runner import Runner
 from appliance.live.directory import Live, open_live
 from appliance.live.recorder import open_recorder
 from appliance.live.transcriber import Transcriber
+from appliance.live.watcher import Watcher
 from appliance.observe.metrics import JobMeter, Metrics
 from appliance.plugin_storage import open_any_storage
 from appliance.process_limits import allow_many_files, return_free_pages, return_large_blocks
@@ -177,6 +178,7 @@ async def _open_parts(
         captions = Transcriber(
             settings.captions, inference, clock_us=sfu.clock_us, report_at=settings.ai.summary.sent_to
         )
+        watcher = Watcher(settings.vision, inference)
         bus, changes = LiveBus(), Changes()
         notices = make_notices(settings, plugins.notifiers, _now_ms)
         reactions = [notice_reaction(notices), report_reaction(_now_ms)]
@@ -185,7 +187,9 @@ async def _open_parts(
                 settings.recording, shelf.root, database,
                 node=shelf.node, now_ms=_now_ms, clock_us=sfu.clock_us, changed=changes.tell,
             ) as recorder,
-            open_live(settings, database, sfu, signer, recorder, captions, node=folder.node, version=version) as live,
+            open_live(
+                settings, database, sfu, signer, recorder, captions, watcher, node=folder.node, version=version
+            ) as live,
             open_telling(
                 settings.bus,
                 database,
@@ -229,6 +233,7 @@ async def _open_parts(
             metrics.plugins(plugins.statistics)
             metrics.inference(inference.statistics)
             metrics.gauge("captions_shed", "How often speech was left out of captions.", lambda: captions.shed)
+            metrics.gauge("pictures_shed", "How often a picture was left out of the analysis.", lambda: watcher.shed)
             metrics.gauge("active_users", "Different people in meetings now, guests too.", partial(_active_users, live))
             metrics.gauge("tasks", "Tasks of the server.", lambda: trio.lowlevel.current_statistics().tasks_living)
             metrics.events(telling.statistics)

@@ -17,7 +17,7 @@ from appliance.jobs.registry import Registry
 from appliance.jobs.schedule import Daily, Every
 from appliance.jobs.types import JobType, NoPayload
 from appliance.settings import Settings
-from appliance.store import job_runs, jobs, notifications, outbox, sessions
+from appliance.store import job_runs, jobs, notifications, outbox, sessions, vision
 from appliance.store.database import Conn, Database, DatabaseUnavailableError
 
 P = ParamSpec("P")
@@ -33,6 +33,9 @@ FORGET_EVENTS = JobType(name="events.forget", payload=NoPayload, priority="low",
 """Events that everybody was told of are forgotten with them."""
 FORGET_NOTIFICATIONS = JobType(name="notifications.forget", payload=NoPayload, priority="low", at_once=1)
 """And the history of notifications."""
+
+FORGET_VISION = JobType(name="vision.forget", payload=NoPayload, priority="low", at_once=1)
+"""And what was found in pictures."""
 
 
 class StoreQueue:
@@ -118,11 +121,16 @@ def add_chores(
     async def forget_notifications(_context: JobContext, _payload: NoPayload) -> int:
         return await in_slices(notifications.forget, now_ms() - settings.notifications.keep_days * _DAY_MS)
 
+    async def forget_vision(_context: JobContext, _payload: NoPayload) -> int:
+        return await in_slices(vision.forget, now_ms() - settings.vision.keep_days * _DAY_MS)
+
     registry.task(FORGET_SESSIONS, forget_sessions)
     registry.task(FORGET_EVENTS, forget_events)
     registry.task(FORGET_NOTIFICATIONS, forget_notifications)
     registry.task(FORGET_JOBS, forget_jobs)
+    registry.task(FORGET_VISION, forget_vision)
     registry.recur("sessions.forget", FORGET_SESSIONS, NoPayload(), Every(3600))
     registry.recur("jobs.forget", FORGET_JOBS, NoPayload(), Daily(3))
     registry.recur("events.forget", FORGET_EVENTS, NoPayload(), Daily(3))
+    registry.recur("vision.forget", FORGET_VISION, NoPayload(), Daily(3))
     registry.recur("notifications.forget", FORGET_NOTIFICATIONS, NoPayload(), Daily(3))

@@ -235,6 +235,13 @@ class CaptionsSettings(Section, frozen=True):
     transcript: bool = True
 
 
+class VisionSettings(Section, frozen=True):
+    """The analysis of pictures, which hosts switch on, of those who agree."""
+
+    enabled: bool = True
+    keep_days: Annotated[int, Meta(ge=1, le=3650)] = 30
+
+
 class ModelsSettings(Section, frozen=True):
     """Where models lie, and which there are."""
 
@@ -327,6 +334,7 @@ class Settings(Section, frozen=True):
     recording: RecordingSettings = RecordingSettings()
     ai: AiSettings = AiSettings()
     captions: CaptionsSettings = CaptionsSettings()
+    vision: VisionSettings = VisionSettings()
     models: ModelsSettings = ModelsSettings()
     media_files: MediaFilesSettings = MediaFilesSettings()
     limits: LimitsSettings = LimitsSettings()

@@ -14,6 +14,7 @@ from appliance.chores import (
     FORGET_JOBS,
     FORGET_NOTIFICATIONS,
     FORGET_SESSIONS,
+    FORGET_VISION,
     StoreQueue,
     add_chores,
 )
@@ -63,12 +64,12 @@ async def test_expired_sessions_and_old_jobs_are_forgotten(target: str | Path) -
         new = await _finished(database, now_ms() - 6 * DAY_MS)
         async with working(database, fill):
             pass  # writes the schedules down
-        assert await database.run(_all_due) == 4
+        assert await database.run(_all_due) == 5
         async with working(database, fill) as shop:
-            while shop.tally.outcomes.total() < 4:  # noqa: ASYNC110  # another task's transaction
+            while shop.tally.outcomes.total() < 5:  # noqa: ASYNC110  # another task's transaction
                 await trio.sleep(0.01)
-        names = (FORGET_SESSIONS.name, FORGET_JOBS.name, FORGET_EVENTS.name, FORGET_NOTIFICATIONS.name)
-        assert shop.tally.outcomes == {(name, "done"): 1 for name in names}
+        chores = (FORGET_SESSIONS, FORGET_JOBS, FORGET_EVENTS, FORGET_NOTIFICATIONS, FORGET_VISION)
+        assert shop.tally.outcomes == {(chore.name, "done"): 1 for chore in chores}
         assert await database.read(sessions.by_id, "ses_old") is None
         assert await database.read(sessions.by_id, "ses_new") is not None
         assert await database.read(jobs.by_id, old) is None
@@ -82,6 +83,7 @@ async def test_expired_sessions_and_old_jobs_are_forgotten(target: str | Path) -
             "jobs.forget": "1",
             "events.forget": "0",
             "notifications.forget": "0",
+            "vision.forget": "0",
         }
 
 

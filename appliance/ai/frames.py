@@ -6,6 +6,7 @@ nothing (`TaskError` ``no_picture``), and a track's decoder is bounded like a pi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 import av
@@ -36,15 +37,24 @@ class LiveVideo:
 
     def feed(self, frame: bytes) -> Pixels:
         """The picture that it shows. TaskError ``bad_picture`` or ``no_picture``."""
+        return self.show([frame])
+
+    def show(self, frames: Iterable[bytes]) -> Pixels:
+        """Decode them all; the picture that the last one shows. TaskError ``bad_picture`` or ``no_picture``."""
+        picture: av.VideoFrame | None = None
+        for frame in frames:
+            picture = self._decode(frame)
+        if picture is None:
+            raise TaskError("no_picture", "the frame shows nothing yet: a key frame is needed")
+        if picture.width * picture.height > MAX_PIXELS or min(picture.width, picture.height) < MIN_SIDE:
+            raise TaskError("bad_picture", f"a frame of {picture.width}×{picture.height} pixels")
+        return cast(Pixels, picture.to_ndarray(format="rgb24").astype(np.uint8, copy=False))
+
+    def _decode(self, frame: bytes) -> av.VideoFrame | None:
         if not frame:
             raise TaskError("bad_picture", "no frame: 0 bytes")
         try:
             shown = self._codec.decode(av.Packet(frame))
         except av.error.FFmpegError as error:
             raise TaskError("bad_picture", f"not a frame that can be decoded: {str(error.strerror).lower()}") from None
-        if not shown:
-            raise TaskError("no_picture", "the frame shows nothing yet: a key frame is needed")
-        picture = shown[-1]
-        if picture.width * picture.height > MAX_PIXELS or min(picture.width, picture.height) < MIN_SIDE:
-            raise TaskError("bad_picture", f"a frame of {picture.width}×{picture.height} pixels")
-        return cast(Pixels, picture.to_ndarray(format="rgb24").astype(np.uint8, copy=False))
+        return shown[-1] if shown else None

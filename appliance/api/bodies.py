@@ -102,6 +102,10 @@ class CreateMeetingBody(Body, frozen=True, kw_only=True):
     recording_consent: bool = False
     recording_access: RecordingAccess = "hosts"
     recording_download: RecordingDownload = "everyone"
+    emotion_detection: bool = False
+    """Look at the expressions of those who agree, from the start; hosts may switch it in the room."""
+    deepfake_detection: bool = False
+    """Look for manipulated pictures of those who agree, from the start."""
 
 
 class UpdateMeetingBody(Body, frozen=True, kw_only=True):
@@ -122,12 +126,18 @@ class UpdateMeetingBody(Body, frozen=True, kw_only=True):
     """From the next recording on."""
     recording_access: RecordingAccess | UnsetType = UNSET
     recording_download: RecordingDownload | UnsetType = UNSET
+    emotion_detection: bool | UnsetType = UNSET
+    """From the next time that the meeting starts."""
+    deepfake_detection: bool | UnsetType = UNSET
+    """From the next time that the meeting starts."""
 
 
 class JoinBody(Body, frozen=True, kw_only=True):
     name: Text | None = None
     """Guests must give one; members may, in place of their nickname."""
     passcode: Text | None = None
+    vision_consent: bool | None = None
+    """Whether one's camera may be analysed; null: not asked. Can be changed in the room at any time."""
 
 
 class InviteBody(Body, frozen=True, kw_only=True):

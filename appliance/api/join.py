@@ -71,6 +71,7 @@ async def join(call: Call, meeting_id: str, body: JoinBody) -> Reply:
         name=name,
         role=role,
         avatar_url=None if guest else avatar_url(call.user),
+        vision_consent=body.vision_consent,
         token_id=new_id("jnt"),
         now_s=call.services.now_s(),
         ttl_s=ttl_s,

@@ -18,7 +18,7 @@ from appliance.errors import UserError
 from appliance.events.catalogue import MeetingCancelled, MeetingCreated, MeetingInvited, MeetingUpdated
 from appliance.events.envelope import Envelope
 from appliance.ids import new_id, new_meeting_code
-from appliance.store import audit, invitations, meetings, outbox, reports, transcripts, users
+from appliance.store import audit, invitations, meetings, outbox, reports, transcripts, users, vision
 from appliance.store.audit import AuditEntry
 from appliance.store.database import Conn
 from appliance.store.meetings import Meeting
@@ -29,6 +29,11 @@ __all__ = ["calendar", "create", "delete", "end", "invite", "join", "leave", "li
 CODE_TRIES = 8
 # What a host may still say of a meeting that has ended: of what it left behind.
 _AFTER_THE_END = {"recording_access", "recording_download"}
+# What is stored as it is given.
+_PLAIN = (
+    "locked", "auto_record", "recording_consent", "recording_access", "recording_download", "emotion_detection",
+    "deepfake_detection",
+)  # fmt: skip
 
 
 async def create(call: Call, body: CreateMeetingBody) -> MeetingView:
@@ -59,6 +64,8 @@ async def create(call: Call, body: CreateMeetingBody) -> MeetingView:
         recording_consent=body.recording_consent,
         recording_access=body.recording_access,
         recording_download=body.recording_download,
+        emotion_detection=body.emotion_detection,
+        deepfake_detection=body.deepfake_detection,
     )
     codes = [new_meeting_code() for _ in range(CODE_TRIES)]
     event = MeetingCreated(
@@ -147,7 +154,7 @@ async def update(call: Call, meeting_id: str, body: UpdateMeetingBody) -> Meetin
     if body.passcode is not UNSET:
         hashed = None if body.passcode is None else await call.services.passwords.hash(body.passcode)
         changes["passcode_hash"] = hashed
-    for name in ("locked", "auto_record", "recording_consent", "recording_access", "recording_download"):
+    for name in _PLAIN:
         if (value := getattr(body, name)) is not UNSET:
             changes[name] = value
     entry = call.audit_entry("meeting.update", target=found.meeting.id, detail=" ".join(sorted(changes)))
@@ -202,6 +209,7 @@ async def _delete(
         raise UserError(404, "not_found", "there is no such meeting", field="meeting_id")
     await transcripts.remove_meeting(conn, meeting_id)
     await reports.remove_meeting(conn, meeting_id)
+    await vision.remove_meeting(conn, meeting_id)
     await audit.insert(conn, entry)
     match before.status:  # one that is over already was told of
         case "scheduled":

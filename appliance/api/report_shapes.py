@@ -11,6 +11,7 @@ from typing import Literal
 
 from appliance.api.shapes import Shape
 from appliance.api.times import to_text, to_text_or_none
+from appliance.api.vision_shapes import AlertView, EmotionsView
 from appliance.reports.records import Action, Method, Point, Quote, Report, Speaker
 from appliance.store.participants import MeetingRole
 
@@ -124,6 +125,10 @@ class ReportView(Shape, frozen=True, kw_only=True):
     """Only what was said while one was there."""
     made_at: str | None
     report: ReportContent | None
+    emotions: list[EmotionsView]
+    """What faces expressed, for hosts alone; empty where nobody was analysed."""
+    alerts: list[AlertView]
+    """What was found in pictures, newest first, for hosts alone."""
 
 
 def content_view(report: Report, *, seen: set[str] | None, speakers: Iterable[Speaker]) -> ReportContent:

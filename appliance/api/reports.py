@@ -6,6 +6,7 @@ part of the transcript are shown the same part of the report.
 
 from __future__ import annotations
 
+from appliance.api.alerts import MOST_ALERTS
 from appliance.api.bodies import Empty, ReportQuery
 from appliance.api.call import Blob, Call
 from appliance.api.file_names import disposition
@@ -13,15 +14,19 @@ from appliance.api.meeting_access import Found, acting_role, file_name, find, fi
 from appliance.api.report_files import markdown
 from appliance.api.report_shapes import ReportContent, ReportStatus, ReportView, content_view
 from appliance.api.times import to_text_or_none
+from appliance.api.vision_shapes import alert_view, emotions_views
 from appliance.errors import UserError
 from appliance.jobs.report_orders import MEETING_REPORT, report_key, report_order
 from appliance.meeting import permissions
 from appliance.reports import talk
 from appliance.reports.making import MOST_JOINS, MOST_PHRASES
 from appliance.reports.records import Report, decode
-from appliance.store import jobs, participants, reports, transcripts
+from appliance.store import jobs, participants, reports, transcripts, vision
 from appliance.store.database import Conn
 from appliance.store.reports import StoredReport
+
+MOST_SPANS = 10_000
+"""Of a report: an hour of twenty people whose expression changes each eight seconds."""
 
 
 async def show(call: Call, meeting_id: str, query: ReportQuery) -> ReportView | Blob:
@@ -64,6 +69,10 @@ async def _view(call: Call, found: Found) -> ReportView:
         raise UserError(403, "forbidden", "you may not see the report of this meeting")
     present_id = call.user.id if scope == "present" else None
     stored, status, content = await call.read(_read, found.meeting.id, present_id)
+    emotions, seen = [], []
+    if permissions.allowed(acting_role(call, found), "watch"):
+        emotions = emotions_views(await call.read(vision.spans, found.meeting.id, MOST_SPANS))
+        seen = [alert_view(row) for row in await call.read(vision.alerts, found.meeting.id, MOST_ALERTS)]
     return ReportView(
         meeting_id=found.meeting.id,
         meeting_code=found.meeting.code,
@@ -73,6 +82,8 @@ async def _view(call: Call, found: Found) -> ReportView:
         is_partial=present_id is not None,
         made_at=None if stored is None else to_text_or_none(stored.made_at_ms),
         report=content,
+        emotions=emotions,
+        alerts=seen,
     )
 
 

@@ -17,6 +17,7 @@ from appliance.api import (
     ai_functions,
     ai_media,
     ai_queue,
+    alerts,
     audit_log,
     auth,
     avatars,
@@ -55,6 +56,7 @@ from appliance.api import recording_shapes as r
 from appliance.api import report_shapes as rs
 from appliance.api import shapes as s
 from appliance.api import transcript_shapes as t
+from appliance.api import vision_shapes as vs
 from appliance.api.limits import LimitName
 from appliance.api.pages import Page
 from appliance.inference.health import ModelHealth
@@ -249,6 +251,9 @@ ROUTES: tuple[Route, ...] = (
     _route("DELETE /meetings/{meeting_id}/transcript", transcripts.delete, "user", "api", s.Nothing, body=b.Empty),
     _route("GET /meetings/{meeting_id}/report", reports.show, "user", "api", rs.ReportView, query=b.ReportQuery),
     _route("POST /meetings/{meeting_id}/report", reports.make, "user", "api", rs.ReportView, body=b.Empty),
+    _route("GET /meetings/{meeting_id}/alerts", alerts.list_all, "user", "api", vs.AlertsView),
+    _route("GET /alerts/{alert_id}/evidence", alerts.evidence, "user", "api", None),
+    _route("DELETE /alerts/{alert_id}", alerts.delete, "user", "api", s.Nothing, body=b.Empty),
     _route("GET /transcripts", transcripts.search, "user", "api", Page[t.FoundSegmentView], query=b.TranscriptSearchQuery),  # noqa: E501
 
     _route("POST /recordings", recordings.start, "user", "api", r.RecordingView, body=b.StartRecordingBody, aliases=("/recordings/start",)),  # noqa: E501

@@ -108,6 +108,10 @@ class MeetingSettingsView(Shape, frozen=True, kw_only=True):
     """Who may watch its recordings, besides whoever started one."""
     recording_download: RecordingDownload
     """Who of these may download them."""
+    emotion_detection: bool
+    """Expressions of those who agree are looked at from the start."""
+    deepfake_detection: bool
+    """Manipulated pictures of those who agree are looked for from the start."""
 
 
 class MeetingPreview(Shape, frozen=True, kw_only=True):
@@ -291,4 +295,6 @@ def _settings(meeting: Meeting) -> MeetingSettingsView:
         recording_consent=meeting.recording_consent,
         recording_access=meeting.recording_access,
         recording_download=meeting.recording_download,
+        emotion_detection=meeting.emotion_detection,
+        deepfake_detection=meeting.deepfake_detection,
     )

@@ -15,7 +15,7 @@ from appliance.api.shapes import Nothing
 from appliance.api.transcript_files import written
 from appliance.api.transcript_shapes import FoundSegmentView, SegmentView, found_segment_view, segment_view
 from appliance.errors import UserError
-from appliance.store import audit, reports, transcripts
+from appliance.store import audit, reports, transcripts, vision
 from appliance.store.audit import AuditEntry
 from appliance.store.database import Conn
 from appliance.store.transcripts import FoundSegment, Segment
@@ -65,7 +65,8 @@ async def search(call: Call, query: TranscriptSearchQuery) -> Page[FoundSegmentV
 
 
 async def delete(call: Call, meeting_id: str, body: Empty) -> Nothing:
-    """Delete what was said in a meeting, and the report of it; captions that are on go on (host)."""
+    """Delete what was said in a meeting, and the report of it with what was found in pictures; captions that are on
+    go on (host)."""
     found = await find_for(call, meeting_id, "delete")
     await call.run(_delete, found.meeting.id, call.audit_entry("transcript.delete", target=found.meeting.id))
     return Nothing()
@@ -74,6 +75,7 @@ async def delete(call: Call, meeting_id: str, body: Empty) -> Nothing:
 async def _delete(conn: Conn, meeting_id: str, entry: AuditEntry) -> None:
     await transcripts.remove_meeting(conn, meeting_id)
     await reports.remove_meeting(conn, meeting_id)
+    await vision.remove_meeting(conn, meeting_id)
     await audit.insert(conn, entry)
 
 

@@ -66,6 +66,8 @@ class JoinClaims(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     role: Role
     avatar_url: str | None
+    vision_consent: bool | None = None
+    """Whether the camera may be analysed; None: not answered."""
     jti: str
     iat: int
     exp: int
@@ -109,6 +111,7 @@ class TokenSigner:
         token_id: str,
         now_s: int,
         ttl_s: int,
+        vision_consent: bool | None = None,
     ) -> str:
         """A join token for one meeting. ``subject`` is a user id, or a guest id when ``guest``."""
         claims: dict[str, object] = {
@@ -119,6 +122,7 @@ class TokenSigner:
             "name": name,
             "role": role,
             "avatar_url": avatar_url,
+            "vision_consent": vision_consent,
             "jti": token_id,
         }
         return self._sign("join", claims, now_s, ttl_s)

@@ -22,10 +22,12 @@ from appliance.signaling.messages import (
     RecordingProcessed,
     RecordingProgress,
     Resume,
+    VisionAlert,
 )
 from appliance.store.messages import StoredMessage
 
 if TYPE_CHECKING:
+    from appliance.live.camera import Camera, Felt, Suspected
     from appliance.live.recording import RoomRecording
     from appliance.live.voice import Line, Voice
     from appliance.sfu.events import RoomEvent
@@ -251,6 +253,32 @@ class LookAtCaptions(CaptionsCommand):
     """What captions can do has changed: tell everybody."""
 
 
+class VisionCommand:
+    """Base of what comes from the tasks of cameras."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TellSeen(VisionCommand):
+    """A look at a camera has found something."""
+
+    camera: Camera
+    found: Felt | Suspected
+
+
+@dataclass(frozen=True, slots=True)
+class TellAlert(VisionCommand):
+    """An alert is stored: its evidence can be had."""
+
+    alert: VisionAlert
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtVision(VisionCommand):
+    """What the analysis of pictures can do has changed: tell everybody."""
+
+
 @dataclass(frozen=True, slots=True)
 class TellProcessing:
     """How far the film of a recording of this meeting is."""
@@ -285,6 +313,7 @@ Command = (
     | PauseRecording
     | EndRecording
     | CaptionsCommand
+    | VisionCommand
     | TellProcessing
     | Stop
 )

@@ -44,6 +44,7 @@ from appliance.live.session import FrameSink, Session
 from appliance.live.sockets import JOIN_WITHIN_S, Incoming, Link, Socket, serve
 from appliance.live.stream import ChangedStream, OpenedStream, Precondition, StreamKey, StreamRequest
 from appliance.live.streams import NoSocket
+from appliance.live.vision import Watching
 from appliance.settings import Settings
 from appliance.signaling.connection import CloseCode, resume_refused
 from appliance.signaling.messages import Join, Resume
@@ -78,6 +79,7 @@ class Live(Outside):
         nursery: trio.Nursery,
         recorder: MeetingRecorder | None,
         transcribing: Transcribing | None,
+        watching: Watching | None,
         node: str,
     ) -> None:
         super().__init__(nursery)
@@ -88,6 +90,7 @@ class Live(Outside):
         self._signer = signer
         self._recorder = recorder
         self._transcribing = transcribing
+        self._watching = watching
         self._sessions: dict[str, Any] = {}  # session id → MeetingTask; each room keeps its own entries
         self._links: set[Link] = set()
         self._stopping = False
@@ -220,6 +223,7 @@ class Live(Outside):
                     node=self._node,
                     recorder=self._recorder,
                     transcribing=self._transcribing,
+                    watching=self._watching,
                 )
                 # In a context of its own: the meeting's log lines are not those of the request that came first.
                 contextvars.Context().run(self._nursery.start_soon, self._run, task)
@@ -307,6 +311,7 @@ async def open_live(
     signer: TokenSigner,
     recorder: MeetingRecorder | None = None,
     transcribing: Transcribing | None = None,
+    watching: Watching | None = None,
     *,
     node: str,
     version: str = "",
@@ -319,7 +324,7 @@ async def open_live(
     name = uname().nodename
     await nodes.enter(database, node, name, _wall_ms, version=version)
     async with trio.open_nursery() as nursery:
-        live = Live(settings, database, media, signer, nursery, recorder, transcribing, node)
+        live = Live(settings, database, media, signer, nursery, recorder, transcribing, watching, node)
         watch = partial(nodes.watch, version=version, lost_after_s=settings.database.node_lost_after_s)
         nursery.start_soon(watch, database, node, name, live.running, _wall_ms)
         nursery.start_soon(

@@ -45,6 +45,7 @@ def enter(room: Room, command: Enter, settings: Settings) -> Session:
     room.add(session)
     session.send(_welcome(room, session, command, settings, most))
     room.apply(events)
+    room.vision.entered(participant, claims.vision_consent)
     return session
 
 
@@ -140,5 +141,6 @@ def _welcome(
         ice_servers=ice_servers(settings.media.ice_servers, session.participant_id, room.wall_ms()),
         chat=room.newest_lines(),
         captions=room.captions.newest(),
+        vision=room.vision.shown(),
         ref=command.message.ref,
     )

@@ -22,7 +22,7 @@ import trio
 
 from appliance.errors import UserError
 from appliance.events.catalogue import MeetingStarted, WebrtcConnectionClosed, WebrtcConnectionEstablished
-from appliance.live import captions, entrance, moderation, recording, streams, verbs
+from appliance.live import captions, entrance, moderation, recording, streams, verbs, vision
 from appliance.live.audience import REACTIONS
 from appliance.live.commands import (
     BeginRecording,
@@ -47,6 +47,7 @@ from appliance.live.commands import (
     SocketGone,
     Stop,
     TellProcessing,
+    VisionCommand,
 )
 from appliance.live.media import MediaPlane, MediaRoom
 from appliance.live.recording import MeetingRecorder
@@ -92,25 +93,19 @@ class MeetingTask:
         node: str,
         recorder: MeetingRecorder | None = None,
         transcribing: captions.Transcribing | None = None,
+        watching: vision.Watching | None = None,
     ) -> None:
         self.meeting_id = row.id
         self.ended = trio.Event()
         """Set once the room is gone and its rows are written."""
         self.closing = False
-        self._settings = settings
-        self._database = database
-        self._plane = media
-        self._row = row
-        self._wall_ms = wall_ms
-        self._index = index
-        self._node = node
-        self._recorder = recorder
-        self._transcribing = transcribing
+        self._settings, self._database, self._plane, self._row = settings, database, media, row
+        self._wall_ms, self._index, self._node, self._recorder = wall_ms, index, node, recorder
+        self._transcribing, self._watching = transcribing, watching
         self._commands, self._inbox = trio.open_memory_channel[Command](_MAX_COMMANDS)
         self.room: Room | None = None
         self._empty_since: float | None = None
-        self._quality_at = math.inf
-        self._done = False
+        self._quality_at, self._done = math.inf, False
 
     async def put(self, command: Command) -> None:
         """Queue a command; UserError ``try_again`` when the task has ended."""
@@ -167,9 +162,11 @@ class MeetingTask:
             index=self._index,
             node=self._node,
             transcribing=self._transcribing,
+            watching=self._watching,
             recorder=self._recorder,
         )
         room.index_value = self
+        room.vision.begin(emotion=row.emotion_detection, deepfake=row.deepfake_detection)
         self._empty_since = trio.current_time()
         return room
 
@@ -265,6 +262,8 @@ class MeetingTask:
                 self._record(room, command)
             case CaptionsCommand():
                 captions.obey(room, command)
+            case VisionCommand():
+                vision.obey(room, command)
             case TellProcessing(message=told):
                 room.audience.tell_all(told)
             case Stop(reconnect_after_s=delay):
@@ -389,6 +388,7 @@ class MeetingTask:
         elif now >= self._quality_at:
             self._quality_at = now + QUALITY_EACH_S
             room.captions.look()
+            room.vision.look()
             found = {s.participant_id: s.media.quality() for s in room.audience.sessions.values()}
             if (told := room.quality.update(found)) is not None:
                 room.audience.tell_all(Quality(participants=told))

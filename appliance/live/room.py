@@ -27,6 +27,7 @@ from appliance.live.seating import settle
 from appliance.live.session import FrameSink, Session
 from appliance.live.speakers import Speakers
 from appliance.live.viewing import show
+from appliance.live.vision import RoomVision, Watching
 from appliance.live.wire import chat_message
 from appliance.meeting.events import (
     MeetingEvent,
@@ -73,6 +74,7 @@ class Room:
         node: str,
         recorder: MeetingRecorder | None = None,
         transcribing: Transcribing | None = None,
+        watching: Watching | None = None,
     ) -> None:
         """``now``: seconds, never going back; ``put``: into the task's channel; ``start``: a task beside it;
         ``index``: the directory's table of session ids, of which this room keeps its own entries."""
@@ -99,6 +101,7 @@ class Room:
         self.recorder = recorder
         self.recording: RoomRecording | None = None
         self.captions = RoomCaptions(self, transcribing)
+        self.vision = RoomVision(self, watching)
 
     # --- coming ------------------------------------------------------------------------------------------------
 
@@ -129,10 +132,11 @@ class Room:
         self.tap()
 
     def tap(self) -> None:
-        """Record what is published now, if the room is recorded, and caption what is said."""
+        """Record what is published now, if the room is recorded, caption what is said, look at who agreed."""
         if self.recording is not None:
             self.recording.tap(self.meeting.participants.values(), self.audience.sessions)
         self.captions.tap()
+        self.vision.tap()
 
     def _follow(self, event: MeetingEvent) -> None:
         match event:
@@ -150,6 +154,7 @@ class Room:
                 _log.info("participant_left", meeting=self.meeting_id, participant=p.participant_id, reason=reason)
                 self._store_left(p, reason)
                 self._forget(p, reason)
+                self.vision.left(p.participant_id)
             case TracksChanged(participant=p):
                 self._enforce_mutes(p)
                 self.unsettle_all()
@@ -157,6 +162,7 @@ class Room:
                 self._enforce_mutes(p)
                 self.unsettle_all()
             case RoleChanged(participant=p):
+                self.vision.inform(p)
                 self.records.add(
                     "role", partial(participants.set_role, participant_id=p.participant_id, role=p.role)
                 )
@@ -167,15 +173,8 @@ class Room:
                     ),
                 )
             case SubjectBanned(subject=subject):
-                self.records.add(
-                    "kick",
-                    partial(
-                        participants.set_kicked,
-                        meeting_id=self.meeting_id,
-                        subject=subject,
-                        now_ms=self.wall_ms(),
-                    ),
-                )
+                kicked = partial(participants.set_kicked, meeting_id=self.meeting_id, subject=subject)
+                self.records.add("kick", partial(kicked, now_ms=self.wall_ms()))
             case _:
                 pass
 
@@ -268,6 +267,7 @@ class Room:
         if self.recording is not None:
             self.recording.let_go()
         self.captions.close()
+        self.vision.close()
         for session in self.audience.sessions.values():
             _close_link(session, CloseCode.SERVER_ERROR, "the meeting's task ended")
             self.index.pop(session.session_id, None)
@@ -364,6 +364,7 @@ class Room:
             "media_connected": sum(s.media.connected for s in sessions),
             "chat_lines": self.chat_lines,
             "captions": self.captions.statistics(),
+            "vision": self.vision.statistics(),
             "rows_written": self.records.written,
             "rows_refused": self.records.refused,
             "reactions_refused": self.reactions_refused,

@@ -45,8 +45,10 @@ from appliance.signaling.messages import (
     Resume,
     SetCaptions,
     SetRole,
+    SetVision,
     ShareMicrophone,
     Subscribe,
+    VisionConsent,
 )
 from appliance.store import meetings, messages
 from appliance.store.database import DatabaseError
@@ -121,6 +123,11 @@ async def obey(room: Room, session: Session, message: AnyClientMessage) -> None:
             room.captions.switch(on, language, by_name=meeting.get(me).name)
         case ShareMicrophone(shared=shared):
             room.captions.share(me, shared)
+        case SetVision(emotion=emotion, deepfake=deepfake):
+            permissions.check(meeting.get(me).role, "watch")
+            room.vision.switch({"emotion": emotion, "deepfake": deepfake}, by_name=meeting.get(me).name)
+        case VisionConsent(accepted=accepted):
+            room.vision.answer(me, accepted)
         case RecordingStart() | RecordingPause() | RecordingStop():
             recording.ask(room, session, message)
         case EndMeeting():

@@ -31,6 +31,7 @@ Action = Literal[
     "delete",
     "record",
     "caption",
+    "watch",
     "report",
 ]
 
@@ -60,6 +61,7 @@ TABLE: dict[Action, frozenset[Role]] = {
     "delete": HOSTS,
     "record": MODERATORS,
     "caption": MODERATORS,
+    "watch": MODERATORS,
     "report": MODERATORS,
 }
 
@@ -102,6 +104,7 @@ def _phrase(action: Action) -> str:
         "delete": "delete the meeting",
         "record": "record the meeting",
         "caption": "switch captions on or off",
+        "watch": "switch the analysis of pictures on or off, or see what it found",
         "report": "have the meeting's report made",
     }
     return words.get(action, action)

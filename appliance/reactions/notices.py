@@ -9,6 +9,7 @@ cause, kind and recipient.
 - some minutes before a planned meeting → reminder to everybody invited and to who planned it
   (everybody invited: a slice of them in a transaction, and an order for the rest, so that thousands hold up nobody)
 - ended by a host, or cancelled → reminders that wait are called off
+- a picture in a meeting may be manipulated → whoever planned it
 - recording ready, or given up → whoever started it and whoever planned the meeting
 """
 
@@ -22,6 +23,7 @@ import msgspec
 
 from appliance.bus.relay import Reaction
 from appliance.events.catalogue import (
+    DeepfakeDetectionCompleted,
     MeetingCancelled,
     MeetingCreated,
     MeetingEnded,
@@ -37,7 +39,7 @@ from appliance.hooks.contract import CalendarEntry, Notification, Recipient
 from appliance.jobs.types import JobType
 from appliance.reactions.words import length_text, text, time_text, when
 from appliance.settings import NotificationsSettings, Settings
-from appliance.store import invitations, jobs, meetings, notifications, recordings, users
+from appliance.store import invitations, jobs, meetings, notifications, participants, recordings, users
 from appliance.store.database import Conn
 from appliance.store.meetings import Meeting
 from appliance.store.notifications import Delivery, Kept
@@ -47,6 +49,7 @@ TYPES = frozenset(
     {
         "user.registered", "user.logged_in", "meeting.created", "meeting.updated", "meeting.invited",
         "meeting.cancelled", "meeting.ended", "recording.processed", "recording.failed",
+        "deepfake_detection.completed",
     }
 )  # fmt: skip
 """Events that lead to a notification or a reminder, or call one off."""
@@ -126,6 +129,8 @@ class Notices:
             case MeetingCancelled():
                 await jobs.cancel_waiting(conn, REMIND.name, event.meeting_id, self.now_ms())
                 await self.tell(conn, Telling(event.meeting_id, event.event_type, envelope.id, envelope=envelope))
+            case DeepfakeDetectionCompleted(alert=True, participant_id=participant_id):
+                await self._tell_of_alert(conn, envelope, event.meeting_id, participant_id)
             case RecordingProcessed(duration_ms=duration_ms):
                 await self._tell_of_recording(conn, envelope, event.recording_id, length=length_text(duration_ms))
             case RecordingFailed(reason=reason):
@@ -230,6 +235,21 @@ class Notices:
                     envelope=envelope,
                     meeting_id=recording.meeting_id,
                 )
+
+    async def _tell_of_alert(self, conn: Conn, envelope: Envelope, meeting_id: str, participant_id: str) -> None:
+        """Whoever planned the meeting; hosts who are in it were told there."""
+        meeting = await meetings.find_any(conn, meeting_id)
+        recipient = None if meeting is None else await _recipient(conn, meeting.creator_id, None)
+        if meeting is None or recipient is None:
+            return
+        person = await participants.by_id(conn, meeting_id, participant_id)
+        kind, name = envelope.event.event_type, "?" if person is None else person.name
+        time = time_text(envelope.at_ms, recipient.time_zone, recipient.locale)
+        words = text(kind, recipient.locale, title=meeting.title, name=name, time=time)
+        link = f"{self.public_url}/meetings/{meeting.id}/report" if self.public_url else None
+        await self._keep(
+            conn, envelope.id, kind, recipient, words, link, envelope=envelope, meeting_id=meeting.id
+        )
 
     async def _plan_reminder(
         self, conn: Conn, envelope: Envelope, meeting_id: str, start_at_ms: int | None

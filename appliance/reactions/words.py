@@ -23,7 +23,8 @@ class Text(NamedTuple):
 
 KINDS: tuple[str, ...] = (
     "user.registered", "user.logged_in", "meeting.invited", "meeting.updated", "meeting.cancelled",
-    "meeting.reminder", "recording.processed", "recording.failed", "notification.test",
+    "meeting.reminder", "recording.processed", "recording.failed", "deepfake_detection.completed",
+    "notification.test",
 )  # fmt: skip
 """What people can be told of."""
 
@@ -100,6 +101,20 @@ _WORDS: dict[str, dict[Locale, Text]] = {
             "录制未能完成：{title}",
             "“{title}”的录制未能生成视频：{reason}。\n\n除非另有说明，已录制的内容会保留，可以重新处理。",
             "打开录制",
+        ),
+    },
+    "deepfake_detection.completed": {
+        "en": Text(
+            "A picture may not be real: {title}",
+            "In “{title}”, {time}, the camera of {name} may have shown a picture of a face, or a generated one.\n\nThis"
+            " is a reason to look, and no proof: the models are wrong often.",
+            "Look at it",
+        ),
+        "zh-CN": Text(
+            "画面可能不真实：{title}",
+            "在“{title}”中（{time}），{name} 的摄像头画面可能是翻拍的人脸或生成的图像。\n\n请查看确认，这不是证据："
+            "模型经常判断错误。",
+            "查看",
         ),
     },
     "notification.test": {

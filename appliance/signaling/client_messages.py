@@ -185,6 +185,21 @@ class SetCaptions(ClientMessage, tag="set_captions", frozen=True):
     """One of ``captions.languages``; null: as it is."""
 
 
+class SetVision(ClientMessage, tag="vision", frozen=True):
+    """Host or cohost: the analysis of pictures, on or off."""
+
+    emotion: bool | None = None
+    """What faces express; null: as it is."""
+    deepfake: bool | None = None
+    """Manipulated pictures; null: as it is."""
+
+
+class VisionConsent(ClientMessage, tag="vision_consent", frozen=True):
+    """Agree to have one's camera looked at, or take that back; only who agreed is analysed."""
+
+    accepted: bool
+
+
 class ShareMicrophone(ClientMessage, tag="share_microphone", frozen=True):
     """Several people speak into the sender's microphone, or no longer: captions tell their voices apart."""
 
@@ -238,6 +253,8 @@ AnyClientMessage = (
     | RecordingConsent
     | SetCaptions
     | ShareMicrophone
+    | SetVision
+    | VisionConsent
     | RecordingStart
     | RecordingPause
     | RecordingStop

@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from appliance.signaling.shapes import (
+    AlertKind,
     CaptionLine,
     CaptionsState,
     ChatMessage,
+    Expression,
     IceServer,
     MediaNeed,
     Participant,
@@ -20,6 +22,7 @@ from appliance.signaling.shapes import (
     Source,
     Track,
     VideoSource,
+    VisionState,
 )
 
 
@@ -43,6 +46,7 @@ class Joined(ServerMessage, tag="joined", frozen=True):
     """The newest stored lines, oldest first."""
     captions: list[CaptionLine]
     """The newest finals, oldest first; at most 50, and none once captions are off."""
+    vision: VisionState
     ref: str | None = None
 
 
@@ -195,6 +199,35 @@ class Caption(CaptionLine, ServerMessage, tag="caption", frozen=True):
     """Somebody speaks. Partials carry no ``seq``: they are not replayed, and left out for a socket that lags."""
 
 
+class Vision(VisionState, ServerMessage, tag="vision", frozen=True):
+    """The analysis of pictures was switched on or off, came or went, or somebody agreed to it or declined."""
+
+
+class Emotion(ServerMessage, tag="emotion", frozen=True):
+    """Hosts, cohosts and the person themself: what a face expresses, over some seconds; at most once a second each."""
+
+    participant_id: str
+    label: Expression | None
+    """Null: no face is seen, or nobody can tell."""
+    score: Annotated[float, Meta(ge=0, le=1)]
+    at_ms: int
+
+
+class VisionAlert(ServerMessage, tag="vision_alert", frozen=True):
+    """Hosts and cohosts: what a camera shows may not be what it seems. A reason to look, no proof."""
+
+    alert_id: str
+    participant_id: str
+    name: str
+    kind: AlertKind
+    score: Annotated[float, Meta(ge=0, le=1)]
+    """How sure the model is."""
+    model: str
+    at_ms: int
+    has_evidence: bool
+    """The frame can be had over HTTP."""
+
+
 class RecordingProgress(ServerMessage, tag="recording-progress", frozen=True):
     """How far the film of a recording of this meeting is; about each second. Not replayed on resume."""
 
@@ -268,6 +301,9 @@ AnyServerMessage = (
     | Recording
     | Captions
     | Caption
+    | Vision
+    | Emotion
+    | VisionAlert
     | RecordingProgress
     | RecordingProcessed
     | RoomClosed

@@ -11,6 +11,9 @@ VideoSource = Literal["camera", "screen"]
 Role = Literal["host", "cohost", "participant"]
 Kind = Literal["audio", "video"]
 CaptionsTrouble = Literal["ai_disabled", "model_not_installed", "worker_down", "overloaded"]
+VisionTrouble = Literal["ai_disabled", "model_not_installed", "worker_down", "overloaded"]
+Expression = Literal["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+AlertKind = Literal["face_spoof", "generated_picture", "synthetic_voice"]
 
 ShortText = Annotated[str, Meta(min_length=1, max_length=128)]
 ParticipantId = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -123,6 +126,34 @@ class CaptionLine(Struct, frozen=True, kw_only=True):
     """Of the text, as "en"."""
     voice: int | None = None
     """Of a final: which of the people at a shared microphone, from 1 on; null: not shared, or too short to tell."""
+
+
+class VisionSwitch(Struct, frozen=True, kw_only=True):
+    """One analysis of pictures: whether it is on, and whether it works."""
+
+    on: bool
+    """Switched on by a host or by the meeting's settings: cameras of those who agreed are looked at."""
+    available: bool
+    """It can be done now. False while on: it stands still for ``reason`` and goes on by itself."""
+    reason: VisionTrouble | None
+    """Why it is not available, or ``overloaded``: available, and some pictures are left out. Null: all is well."""
+    since_ms: int | None
+    """When it was switched on; null while off."""
+    by_name: str | None
+    """Who switched it on; null while off, and where the meeting's settings did."""
+
+
+class VisionState(Struct, frozen=True, kw_only=True):
+    """How the analysis of pictures stands in a meeting. Nobody is looked at who is not among ``consented``."""
+
+    emotion: VisionSwitch
+    """What faces express."""
+    deepfake: VisionSwitch
+    """Whether a face may be a picture of one, or the picture generated."""
+    consented: list[str]
+    """Participant ids of those who agreed."""
+    declined: list[str]
+    """Of those who said no; who is in neither list has not answered."""
 
 
 class RoomState(Struct, frozen=True, kw_only=True):

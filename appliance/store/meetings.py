@@ -22,8 +22,13 @@ RecordingDownload = Literal["everyone", "hosts"]
 _COLUMNS = (
     "id, code, title, description, creator_id, status, start_at_ms, end_at_ms, started_at_ms, ended_at_ms, "
     "created_at_ms, updated_at_ms, max_participants, guests_allowed, passcode_hash, locked, auto_record, "
-    "recording_consent, recording_access, recording_download"
+    "recording_consent, recording_access, recording_download, emotion_detection, deepfake_detection"
 )
+
+
+_FLAGS = (
+    "guests_allowed", "locked", "auto_record", "recording_consent", "emotion_detection", "deepfake_detection",
+)  # fmt: skip
 
 
 class Meeting(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +61,10 @@ class Meeting(msgspec.Struct, frozen=True, kw_only=True):
     """Who may see its recordings, besides whoever made them and administrators."""
     recording_download: RecordingDownload = "everyone"
     """Who of these may save them too; whoever made them and administrators always."""
+    emotion_detection: bool = False
+    """Look at the expressions of those who agree whenever it runs."""
+    deepfake_detection: bool = False
+    """Look for manipulated pictures of those who agree whenever it runs."""
 
 
 async def insert(conn: Conn, meeting: Meeting) -> None:
@@ -89,7 +98,8 @@ async def update(conn: Conn, meeting: Meeting, now_ms: int) -> None:
     await conn.execute(
         "UPDATE meetings SET title = $2, description = $3, start_at_ms = $4, end_at_ms = $5, max_participants = $6,"
         " guests_allowed = $7, passcode_hash = $8, updated_at_ms = $9, locked = $10, auto_record = $11,"
-        " recording_consent = $12, recording_access = $13, recording_download = $14 WHERE id = $1",
+        " recording_consent = $12, recording_access = $13, recording_download = $14,"
+        " emotion_detection = $15, deepfake_detection = $16 WHERE id = $1",
         meeting.id,
         meeting.title,
         meeting.description,
@@ -104,6 +114,8 @@ async def update(conn: Conn, meeting: Meeting, now_ms: int) -> None:
         meeting.recording_consent,
         meeting.recording_access,
         meeting.recording_download,
+        meeting.emotion_detection,
+        meeting.deepfake_detection,
     )
 
 
@@ -232,6 +244,6 @@ async def count_by_status(conn: Conn) -> dict[str, int]:
 
 def _filled(row: Row) -> Meeting:
     values = {name: row[name] for name in Meeting.__struct_fields__}
-    for name in ("guests_allowed", "locked", "auto_record", "recording_consent"):
+    for name in _FLAGS:
         values[name] = bool(row[name])  # SQLite has numbers
     return Meeting(**values)

@@ -17,6 +17,8 @@ SETTINGS = {
     "locked": False,
     "auto_record": False,
     "recording_consent": False,
+    "emotion_detection": False,
+    "deepfake_detection": False,
     "recording_access": "hosts",
     "recording_download": "everyone",
 }

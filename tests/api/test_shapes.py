@@ -31,6 +31,8 @@ def test_hashes_never_leave() -> None:
         "locked": False,
         "auto_record": False,
         "recording_consent": False,
+        "emotion_detection": False,
+        "deepfake_detection": False,
         "recording_access": "hosts",
         "recording_download": "everyone",
     }

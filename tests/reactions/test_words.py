@@ -12,7 +12,7 @@ VALUES = {
     name: f"<{name}>"
     for name in (
         *("username", "address", "agent", "time", "title", "organizer", "when", "code"),
-        *("length", "reason"),
+        *("length", "reason", "name"),
     )
 }
 

@@ -26,7 +26,7 @@ from appliance.signaling.messages import (
     Joined,
     RoomChanged,
 )
-from appliance.signaling.shapes import CaptionsState, MediaNeed, RoomState
+from appliance.signaling.shapes import CaptionsState, MediaNeed, RoomState, VisionState, VisionSwitch
 
 
 def test_a_burst_passes_and_then_the_rate() -> None:
@@ -97,6 +97,7 @@ def test_what_a_room_tells_all_is_kept_once() -> None:
 
 def test_the_welcome_is_not_kept() -> None:
     """Who resumes knows session_id and resume_token, which are in it; with many people it is long."""
+    off = VisionSwitch(on=False, available=False, reason="ai_disabled", since_ms=None, by_name=None)
     room = RoomState(
         meeting_id="mtg_1", code="abc", title="x", started_at_ms=1, locked=False, max_participants=2, participants=[],
         captions=CaptionsState(
@@ -115,6 +116,7 @@ def test_the_welcome_is_not_kept() -> None:
         ice_servers=[],
         chat=[],
         captions=[],
+        vision=VisionState(emotion=off, deepfake=off, consented=[], declined=[]),
     )
     log = SendLog(frames=16)
     log.frame(welcome, encode(welcome))

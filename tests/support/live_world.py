@@ -25,6 +25,7 @@ from appliance.live.directory import Live, open_live
 from appliance.live.media import MediaPlane
 from appliance.live.recorder import Recorder, open_recorder
 from appliance.live.sockets import SocketClosed
+from appliance.live.vision import Watching
 from appliance.settings import DataSettings, MediaSettings, MeetingsSettings, Settings, SignalingSettings
 from appliance.store import meetings, users
 from appliance.store.database import Database, open_engine
@@ -285,6 +286,7 @@ async def open_world(
     settings: Settings | None = None,
     media: MediaPlane | None = None,
     transcribing: Transcribing | None = None,
+    watching: Watching | None = None,
 ) -> AsyncIterator[World]:
     """A server's worth of meetings on a database in ``folder``; opened again on the same one, it has restarted."""
     settings = settings or world_settings(folder)
@@ -301,7 +303,9 @@ async def open_world(
                 now_ms=now_ms,
                 clock_us=lambda: time.time_ns() // 1000,
             ) as recorder,
-            open_live(settings, database, plane, TokenSigner(SECRET), recorder, transcribing, node=NODE) as live,
+            open_live(
+                settings, database, plane, TokenSigner(SECRET), recorder, transcribing, watching, node=NODE
+            ) as live,
         ):
             recorder.meetings = live
             world = World(settings, database, plane, live, recorder, nursery)

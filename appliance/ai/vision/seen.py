@@ -1,16 +1,25 @@
 """What a request shows: a picture, or the next frame of a live track. Pure.
 
 Owns the decoders of tracks. Options: ``format`` is a codec of `frames` with ``session``, the track; else the payload is
-a JPEG, PNG or WebP, and may still belong to a session, where somebody else took pictures of a track.
+a JPEG, PNG or WebP, and may still belong to a session, where somebody else took pictures of a track. With ``frames``, a
+list of lengths, the payload holds several frames one behind the other: all are decoded, and the last is shown.
+``turns``: quarter turns, clockwise, until it stands upright.
 """
 
 from __future__ import annotations
 
+from itertools import accumulate
+
+import numpy as np
+
 from appliance.ai.frames import CODECS, LiveVideo
-from appliance.ai.options import text_option
+from appliance.ai.options import number_option, text_option
 from appliance.ai.pictures import MAX_PIXELS, Pixels, decode_picture_untrusted
 from appliance.ai.tasks import Sessions
 from appliance.inference.task import Request, TaskError
+
+MAX_FRAMES = 2000
+"""Of one request: half a minute of 60 a second."""
 
 
 class Seen:
@@ -26,12 +35,25 @@ class Seen:
             return decode_picture_untrusted(request.payload, max_pixels)
         if request.session is None:
             raise TaskError("bad_option", f"session: is needed for frames of {codec}")
-        pixels = self._tracks.of(request.session, lambda: LiveVideo(codec)).feed(request.payload)
+        track = self._tracks.of(request.session, lambda: LiveVideo(codec))
+        pixels = track.show(_split(request))
+        turns = int(number_option(request.options, "turns", 0, 0, 3))
         if pixels.shape[0] * pixels.shape[1] > max_pixels:
             size = f"{pixels.shape[1]}×{pixels.shape[0]}"
             raise TaskError("picture_too_large", f"a frame of {size} pixels, more than {max_pixels / 1e6:g} million")
-        return pixels
+        return np.ascontiguousarray(np.rot90(pixels, -turns)) if turns else pixels
 
     def close(self, session: str) -> None:
         """Forget a track."""
         self._tracks.close(session)
+
+
+def _split(request: Request) -> list[bytes]:
+    lengths = request.options.get("frames")
+    if lengths is None:
+        return [request.payload]
+    whole = isinstance(lengths, list) and all(type(length) is int and length > 0 for length in lengths)
+    if not whole or not 0 < len(lengths) <= MAX_FRAMES or sum(lengths) != len(request.payload):
+        raise TaskError("bad_option", f"frames: must be 1 to {MAX_FRAMES} lengths that the payload has together")
+    ends = list(accumulate(lengths))
+    return [request.payload[end - length : end] for length, end in zip(lengths, ends, strict=True)]

@@ -154,6 +154,17 @@ export interface ShareMicrophone extends Asked {
   shared: boolean;
 }
 
+export interface SetVision extends Asked {
+  type: 'vision';
+  emotion?: boolean | null;
+  deepfake?: boolean | null;
+}
+
+export interface VisionConsent extends Asked {
+  type: 'vision_consent';
+  accepted: boolean;
+}
+
 export interface RecordingStart extends Asked {
   type: 'recording_start';
   layout?: 'grid' | 'screen' | 'speaker' | null;
@@ -180,7 +191,8 @@ export interface Ping extends Asked {
 export type AnyClientMessage =
   Join | Resume | Leave | Offer | Candidate | Subscribe | Mute | Chat | History | Reaction | RaiseHand |
   MuteParticipant | Kick | SetRole | LowerHand | LockMeeting | RecordingConsent | SetCaptions |
-  ShareMicrophone | RecordingStart | RecordingPause | RecordingStop | EndMeeting | Ping;
+  ShareMicrophone | SetVision | VisionConsent | RecordingStart | RecordingPause | RecordingStop | EndMeeting |
+  Ping;
 
 export interface Track {
   track_id: string;
@@ -268,6 +280,21 @@ export interface CaptionLine {
   voice: number | null;
 }
 
+export interface VisionSwitch {
+  on: boolean;
+  available: boolean;
+  reason: 'ai_disabled' | 'model_not_installed' | 'overloaded' | 'worker_down' | null;
+  since_ms: number | null;
+  by_name: string | null;
+}
+
+export interface VisionState {
+  emotion: VisionSwitch;
+  deepfake: VisionSwitch;
+  consented: string[];
+  declined: string[];
+}
+
 export interface Joined extends Told {
   type: 'joined';
   session_id: string;
@@ -280,6 +307,7 @@ export interface Joined extends Told {
   ice_servers: IceServer[];
   chat: ChatMessage[];
   captions: CaptionLine[];
+  vision: VisionState;
   ref: string | null;
 }
 
@@ -443,6 +471,34 @@ export interface Caption extends Told {
   voice: number | null;
 }
 
+export interface Vision extends Told {
+  type: 'vision';
+  emotion: VisionSwitch;
+  deepfake: VisionSwitch;
+  consented: string[];
+  declined: string[];
+}
+
+export interface Emotion extends Told {
+  type: 'emotion';
+  participant_id: string;
+  label: 'angry' | 'disgust' | 'fear' | 'happy' | 'neutral' | 'sad' | 'surprise' | null;
+  score: number;
+  at_ms: number;
+}
+
+export interface VisionAlert extends Told {
+  type: 'vision_alert';
+  alert_id: string;
+  participant_id: string;
+  name: string;
+  kind: 'face_spoof' | 'generated_picture' | 'synthetic_voice';
+  score: number;
+  model: string;
+  at_ms: number;
+  has_evidence: boolean;
+}
+
 export interface RecordingProgress extends Told {
   type: 'recording-progress';
   recording_id: string;
@@ -488,8 +544,8 @@ export interface Error extends Told {
 export type AnyServerMessage =
   Joined | Resumed | UserJoined | UserLeft | ParticipantChanged | Answer | NeedMedia | Seats | PublishLayers |
   Tracks | ActiveSpeakers | Quality | ChatPosted | HistoryPage | ReactionShown | Moderation | RoomChanged |
-  Recording | Captions | Caption | RecordingProgress | RecordingProcessed | RoomClosed | Pong | Heartbeat |
-  Error;
+  Recording | Captions | Caption | Vision | Emotion | VisionAlert | RecordingProgress | RecordingProcessed |
+  RoomClosed | Pong | Heartbeat | Error;
 
 export const SERVER_TYPES: readonly string[] = [
   'active-speakers',
@@ -497,6 +553,7 @@ export const SERVER_TYPES: readonly string[] = [
   'caption',
   'captions',
   'chat',
+  'emotion',
   'error',
   'heartbeat',
   'history',
@@ -518,4 +575,6 @@ export const SERVER_TYPES: readonly string[] = [
   'tracks',
   'user-joined',
   'user-left',
+  'vision',
+  'vision_alert',
 ];
