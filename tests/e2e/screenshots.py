@@ -12,8 +12,7 @@ import itertools
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,12 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import sync_playwright  # noqa: E402
 
+from appliance.ai.pictures import decode_picture_untrusted, encode_picture  # noqa: E402
 from tests.e2e.person import Person, new_meeting  # noqa: E402
-from tests.support.browser import Chromium, chromium, wait_until  # noqa: E402
+from tests.e2e.studio import Studio  # noqa: E402
+from tests.support.ai_models import data_file  # noqa: E402
+from tests.support.analysed import STILL, AnalysedTab, plan_analysis, report_analysis  # noqa: E402
+from tests.support.browser import chromium, wait_until  # noqa: E402
 from tests.support.captioned import OFF, CaptionedTab  # noqa: E402
 from tests.support.http_client import PASSWORD, HttpClient  # noqa: E402
 from tests.support.kept_transcript import keep_transcript  # noqa: E402
@@ -46,46 +49,6 @@ LANGUAGES = {"en": "en-US", "zh": "zh-CN"}
 RECORDED_S = 12.0
 WATCHED = {"recording_access": "participants", "recording_download": "hosts"}
 PLAYS = "() => document.querySelector(`[data-testid='recording-video']`)?.readyState >= 2"
-SETTLE_S = 0.6  # web fonts, the first frames of the preview, transitions of 150 ms
-
-
-class Studio:
-    """Opens people at the look that is being photographed and keeps the pictures."""
-
-    def __init__(
-        self, folder: Path, browser: Chromium, server: Server, host: HttpClient, look: dict[str, Any], name: str
-    ) -> None:
-        """``host``: who planned the meetings."""
-        self.host = host
-        self._folder = folder
-        self._browser = browser
-        self._server = server
-        self._look = look
-        self._name = name
-
-    @contextmanager
-    def person(self, name: str, username: str | None = None) -> Iterator[Person]:
-        person = Person(name, self._browser.new_page(**self._look), self._server.url)
-        try:
-            if username:
-                person.sign_in(username, PASSWORD)
-            yield person
-        finally:
-            person.page.close()
-
-    def picture(self, person: Person, page: str) -> None:
-        person.pause(SETTLE_S)
-        path = self._folder / f"{page}-{self._name}.png"
-        person.page.screenshot(path)
-        print(path)
-
-    @property
-    def url(self) -> str:
-        return self._server.url
-
-    @property
-    def log(self) -> str:
-        return self._server.log()
 
 
 def signed_out(studio: Studio, codes: dict[str, str]) -> None:
@@ -110,6 +73,8 @@ def signed_in(studio: Studio, codes: dict[str, str]) -> None:
         studio.picture(ana, "home-schedule")
         ana.page.evaluate("() => document.querySelector('[data-testid=schedule-save]').scrollIntoView()")
         studio.picture(ana, "home-schedule-recording")
+        ana.page.evaluate("() => document.querySelector('[data-testid=schedule-deepfake]').scrollIntoView()")
+        studio.picture(ana, "home-schedule-analysis")
         ana.page.goto(studio.url + "/profile")
         studio.picture(ana, "profile")
         ana.page.goto(f"{studio.url}/{codes['open']}")
@@ -174,6 +139,56 @@ def captions(studio: Studio, codes: dict[str, str]) -> None:
         tab.tell(**OFF, available=False, reason="model_not_installed", languages=[])
         ana.pause(3)
         studio.picture(ana, "room-captions-missing")
+
+
+def analysis(studio: Studio, codes: dict[str, str]) -> None:
+    """Expressions of faces and pictures that may be fake, as hosts see them, and as somebody is asked."""
+    evidence = studio.folder / "evidence.jpg"
+    evidence.write_bytes(encode_picture(decode_picture_untrusted(data_file("astronaut").read_bytes()), "jpeg"))
+    with studio.person("Ana", "ana") as ana:
+        tab = AnalysedTab(ana.page.playwright, agreed=("Ana", "Ben", "Cleo"), declined=("陈小明",), evidence=evidence)
+        ana.join(codes["open"])
+        ana.sees("Ben")
+        ana.pause(3)
+        for name, label in (("Ana", "neutral"), ("Ben", "happy"), ("Cleo", "surprise")):
+            tab.sees(name, label)
+        ana.press("people")
+        studio.picture(ana, "room-analysed-people")
+        ana.page.click("panel-close")
+        tab.doubts("Cleo", "generated_picture", 0.93, "clip-generated 1.1.0")
+        tab.doubts("Ben", "face_spoof", 0.91, "face-spoof 3.0.4")
+        studio.picture(ana, "room-alert")
+        ana.page.click("toast-action")
+        studio.picture(ana, "room-evidence")
+        ana.page.playwright.keyboard.press("Escape")
+        ana.page.click("more-toggle")
+        studio.picture(ana, "room-more-analysed")
+        ana.page.click("alerts-toggle")
+        studio.picture(ana, "room-alerts")
+        ana.page.click("panel-close")
+        tab.tell(emotion={**STILL, "available": False, "reason": "model_not_installed"})
+        ana.page.click("chip-vision")
+        studio.picture(ana, "room-analysis")
+    with studio.person("Dora") as dora:
+        plan_analysis(dora.page.playwright)
+        AnalysedTab(dora.page.playwright)
+        dora.page.goto(f"{studio.url}/{codes['open']}")
+        dora.page.wait_for("() => !!document.querySelector(`[data-testid='prejoin-vision']`)")
+        studio.picture(dora, "prejoin-analysed")
+        dora.joins_from_here()
+        studio.picture(dora, "room-analysis-asked")
+        dora.page.click("vision-decline")
+        dora.page.click("chip-vision")
+        studio.picture(dora, "room-analysis-declined")
+    with studio.person("Ana", "ana") as ana:
+        AnalysedTab(ana.page.playwright, evidence=evidence)
+        report_analysis(ana.page.playwright)
+        ana.page.goto(f"{studio.url}/reports/{codes['reported']}")
+        ana.page.wait_for("() => !!document.querySelector(`[data-testid='report-emotions']`)")
+        ana.page.evaluate("() => document.querySelector(`[data-testid='report-emotions']`).scrollIntoView()")
+        studio.picture(ana, "report-emotions")
+        ana.page.evaluate("() => document.querySelector(`[data-testid='report-alerts']`).scrollIntoView()")
+        studio.picture(ana, "report-alerts")
 
 
 def recordings(studio: Studio, codes: dict[str, str]) -> None:
@@ -252,6 +267,7 @@ SCENES: list[Callable[[Studio, dict[str, str]], None]] = [
     recorded,
     asked,
     captions,
+    analysis,
 ]
 
 
@@ -333,7 +349,8 @@ def main() -> None:
         emil = Person("Emil", green.new_page(), server.url)
         emil.sign_in("emil", PASSWORD)
         emil.join(codes["open"])
-        codes |= _record(ana, codes["open"])
+        if arguments.scene is None or recordings.__name__ in arguments.scene:
+            codes |= _record(ana, codes["open"])
         emil.page.close()
         for size, scheme, language in itertools.product(SIZES, SCHEMES, LANGUAGES):
             name = f"{size}-{scheme}-{language}"

@@ -10,13 +10,16 @@ import LayoutGrid from '@lucide/svelte/icons/layout-grid';
 import Maximize from '@lucide/svelte/icons/maximize';
 import MonitorUp from '@lucide/svelte/icons/monitor-up';
 import RadioTower from '@lucide/svelte/icons/radio-tower';
+import ScanFace from '@lucide/svelte/icons/scan-face';
 import Settings from '@lucide/svelte/icons/settings-2';
+import ShieldAlert from '@lucide/svelte/icons/shield-alert';
 import UserRound from '@lucide/svelte/icons/user-round';
 import Users from '@lucide/svelte/icons/users';
 import { t } from '../lib/i18n/index.svelte';
 import type { RoomSession } from '../lib/session/room-session.svelte';
 import type { RoomUi } from '../lib/session/room-ui.svelte';
-import { offersCaptions } from '../lib/state/room';
+import { mayModerate, offersCaptions } from '../lib/state/room';
+import { offersVision } from '../lib/state/vision';
 import type { MenuItem } from '../ui/Menu.svelte';
 import { offersTranscript, pressCaptions } from './captions-action';
 import { REACTIONS } from './reactions';
@@ -62,10 +65,20 @@ export function moreItems(session: RoomSession, ui: RoomUi, narrow: boolean, can
       ? [{ label: t('transcript.title'), icon: FileText, testid: 'transcript-toggle', act: () => ui.toggle('transcript') }]
       : []),
   ];
+  const { alerts } = session.vision.board;
+  const vision: MenuItem[] = [
+    ...(offersVision(session.view)
+      ? [{ label: t('vision.title'), icon: ScanFace, testid: 'vision-open', act: () => ui.open('vision') }]
+      : []),
+    ...(mayModerate(session.me) && (session.view.vision?.deepfake.on || alerts.length > 0)
+      ? [{ label: alerts.length > 0 ? `${t('alert.title')} (${alerts.length})` : t('alert.title'), icon: ShieldAlert, testid: 'alerts-toggle', act: () => ui.toggle('alerts') }]
+      : []),
+  ];
   return [
     ...(narrow ? squeezed : []),
     ...recordingItems(session, ui),
     ...captions,
+    ...vision,
     { label: t('room.settings'), icon: Settings, testid: 'settings-open', act: () => ui.open('settings') },
     { label: t('room.statistics'), icon: Activity, testid: 'statistics-menu', act: () => ui.open('statistics') },
     { label: t('room.stream'), icon: RadioTower, testid: 'stream-open', act: () => ui.open('stream') },

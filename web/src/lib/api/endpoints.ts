@@ -2,7 +2,9 @@
 
 import { call } from './client';
 import type {
+  AiInfo,
   JoinGrant,
+  KeptAlert,
   Meeting,
   MeetingDraft,
   MeetingOutline,
@@ -53,11 +55,17 @@ export const api = {
   updateMeeting: (id: string, change: MeetingDraft) => call<Meeting>('PUT', `/meetings/${at(id)}`, change),
   deleteMeeting: (id: string) => call<unknown>('DELETE', `/meetings/${at(id)}`),
   calendarUrl: (id: string) => `/api/v1/meetings/${at(id)}/calendar.ics`,
-  joinMeeting: (key: string, name: string | undefined, passcode: string | undefined) =>
+  /** `visionConsent`: whether one's picture may be analysed; null is no answer. */
+  joinMeeting: (key: string, name: string | undefined, passcode: string | undefined, visionConsent: boolean | null) =>
     call<JoinGrant>('POST', `/meetings/${at(key)}/join`, {
       ...(name ? { name } : {}),
       ...(passcode ? { passcode } : {}),
+      ...(visionConsent === null ? {} : { vision_consent: visionConsent }),
     }),
+
+  aiInfo: () => call<AiInfo>('GET', '/ai/info'),
+  alerts: (meetingId: string) => call<{ alerts: KeptAlert[] }>('GET', `/meetings/${at(meetingId)}/alerts`),
+  dismissAlert: (id: string) => call<unknown>('DELETE', `/alerts/${at(id)}`),
 
   startRecording: (meetingId: string, live: boolean) =>
     call<Recording>('POST', '/recordings', { meeting_id: meetingId, ...(live ? { live } : {}) }),
@@ -97,6 +105,7 @@ export const files = {
   track: (base: string, track: string) => `${base}/tracks/${at(track)}?download=1`,
   thumbnail: (base: string) => `${base}/thumbnail`,
   captions: (base: string) => `${base}/captions.vtt`,
+  evidence: (alertId: string) => `/api/v1/alerts/${at(alertId)}/evidence`,
   report: (meetingId: string) => `/api/v1/meetings/${at(meetingId)}/report?format=md`,
   transcript: (meetingId: string, format: 'vtt' | 'srt' | 'md') =>
     `/api/v1/meetings/${at(meetingId)}/transcript?format=${format}`,

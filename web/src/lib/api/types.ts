@@ -40,6 +40,9 @@ export interface MeetingSettings {
   recording_consent: boolean;
   recording_access: RecordingAccess;
   recording_download: RecordingDownload;
+  /** Switched on from the meeting's start; nobody is analysed before agreeing to it. */
+  emotion_detection: boolean;
+  deepfake_detection: boolean;
 }
 
 /** Who besides the creator, the hosts and administrators may watch. */
@@ -91,6 +94,8 @@ export interface MeetingDraft {
   recording_consent?: boolean;
   recording_access?: RecordingAccess;
   recording_download?: RecordingDownload;
+  emotion_detection?: boolean;
+  deepfake_detection?: boolean;
 }
 
 export interface JoinGrant {
@@ -253,6 +258,37 @@ export interface ReportContent {
   attendees: ReportAttendee[];
 }
 
+/** That a picture, or a voice, may not be real. */
+export interface KeptAlert {
+  id: string;
+  participant_id: string;
+  name: string;
+  kind: 'face_spoof' | 'generated_picture' | 'synthetic_voice';
+  /** 0 to 1. */
+  score: number;
+  model: string;
+  at: string;
+  has_evidence: boolean;
+}
+
+/** What the AI functions of the server can do. */
+export interface AiInfo {
+  enabled: boolean;
+  tasks: { task: string; available: boolean; models: string[]; reason: string | null }[];
+}
+
+/** What the faces of somebody who agreed seemed to express. */
+export interface ReportEmotions {
+  participant_id: string;
+  name: string;
+  /** Beginning and end in milliseconds since 1970, in order. */
+  spans: [number, number, EmotionLabel][];
+  /** Of the time in which a face was seen, 0 to 1; labels that never were are left out. */
+  shares: Partial<Record<EmotionLabel, number>>;
+}
+
+export type EmotionLabel = 'angry' | 'disgust' | 'fear' | 'happy' | 'neutral' | 'sad' | 'surprise';
+
 /** What is left of a meeting, or how far it is. */
 export interface MeetingReport {
   meeting_id: string;
@@ -264,4 +300,7 @@ export interface MeetingReport {
   is_partial: boolean;
   made_at: string | null;
   report: ReportContent | null;
+  /** For hosts alone; empty for everybody else, and where nothing was analysed. */
+  emotions: ReportEmotions[];
+  alerts: KeptAlert[];
 }

@@ -27,7 +27,7 @@ function meeting(id: string, change: Partial<Meeting>): Meeting {
     has_transcript: false,
     settings: {
       guests_allowed: true, has_passcode: false, locked: false,
-      auto_record: false, recording_consent: false, recording_access: 'hosts', recording_download: 'everyone',
+      auto_record: false, recording_consent: false, recording_access: 'hosts', recording_download: 'everyone', emotion_detection: false, deepfake_detection: false,
     },
     ...change,
   };

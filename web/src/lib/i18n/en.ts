@@ -2,6 +2,7 @@ import { enCaptions } from './en.captions';
 import { enRecording } from './en.recording';
 import { enReport } from './en.report';
 import { enRoom } from './en.room';
+import { enVision } from './en.vision';
 
 /** English texts; the keys of this table are the keys of every other language. */
 export const en = {
@@ -9,6 +10,7 @@ export const en = {
   ...enRecording,
   ...enCaptions,
   ...enReport,
+  ...enVision,
 
   'app.tagline': 'Meetings on your own server',
   'app.loading': 'Loading…',

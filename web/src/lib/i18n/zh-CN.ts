@@ -3,6 +3,7 @@ import { zhCNCaptions } from './zh-CN.captions';
 import { zhCNRecording } from './zh-CN.recording';
 import { zhCNReport } from './zh-CN.report';
 import { zhCNRoom } from './zh-CN.room';
+import { zhCNVision } from './zh-CN.vision';
 
 /** 简体中文。 */
 export const zhCN: Record<TextKey, string> = {
@@ -10,6 +11,7 @@ export const zhCN: Record<TextKey, string> = {
   ...zhCNRecording,
   ...zhCNCaptions,
   ...zhCNReport,
+  ...zhCNVision,
 
   'app.tagline': '自己服务器上的会议',
   'app.loading': '正在加载…',

@@ -20,6 +20,7 @@ import { Signaling } from '../signaling/socket';
 import { noticeOf } from '../state/notices';
 import { emptyView, reduce, self, type LocalEvent, type RoomView } from '../state/room';
 import { LiveCaptions } from './live-captions.svelte';
+import { LiveVision } from './live-vision.svelte';
 import { networkInformation } from './network';
 import { OwnSources } from './own-sources';
 import { ReactionBoard } from './reactions.svelte';
@@ -54,6 +55,7 @@ export class RoomSession {
   readonly reactions = new ReactionBoard();
   readonly recording = new RecordingControl(this);
   readonly captions = new LiveCaptions(this);
+  readonly vision = new LiveVision(this);
   me = $derived(self(this.view));
 
   readonly #key: string;
@@ -236,17 +238,18 @@ export class RoomSession {
     const notice = noticeOf(this.view, message);
     this.apply(message);
     this.captions.received(message);
+    this.vision.received(message);
     if (notice) showNotice(notice);
     if (message.type === 'recording') this.recording.told(message);
+    const entered = message.type === 'joined' || message.type === 'resumed' ? [this.recording, this.vision] : [];
+    for (const one of entered) one.entered();
     switch (message.type) {
       case 'joined':
         void this.#joined(message);
-        this.recording.entered();
         break;
       case 'resumed':
         if (!message.media_connected) this.#peer?.restartIce();
         this.#subscribe();
-        this.recording.entered();
         break;
       case 'answer':
         void this.#peer?.answered(message.sdp, message.negotiation);
@@ -302,7 +305,7 @@ export class RoomSession {
   }
 
   #failed(message: Extract<AnyServerMessage, { type: 'error' }>): void {
-    if (this.recording.refused(message)) return;
+    if (this.recording.refused(message) || this.vision.refused(message)) return;
     const offer = /^offer-(\d+)$/.exec(message.ref ?? '');
     if (offer) this.#peer?.refused(Number(offer[1]));
     if (message.ref?.startsWith('chat-')) this.apply({ type: 'local-chat-failed', ref: message.ref });
@@ -332,7 +335,7 @@ export class RoomSession {
   /** The token is over (12 h) or the server has new secrets: ask for another one and come in again. */
   async #renewGrant(): Promise<void> {
     try {
-      this.#grant = await api.joinMeeting(this.#key, this.#grant.name, this.#passcode);
+      this.#grant = await api.joinMeeting(this.#key, this.#grant.name, this.#passcode, null);
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
       this.#end({ reason: code === 'network' ? 'gone' : 'refused', code });

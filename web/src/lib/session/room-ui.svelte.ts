@@ -2,8 +2,8 @@
 
 import type { VideoSource } from '../protocol/messages';
 
-export type Panel = 'chat' | 'people' | 'transcript';
-export type RoomDialog = 'captions' | 'settings' | 'statistics' | 'shortcuts' | 'stream' | 'stop-recording';
+export type Panel = 'alerts' | 'chat' | 'people' | 'transcript';
+export type RoomDialog = 'captions' | 'settings' | 'statistics' | 'shortcuts' | 'stream' | 'stop-recording' | 'vision';
 export type Layout = 'grid' | 'speaker';
 export type Corner = 'top-left' | 'top-right' | 'bottom-left' | 'bottom-right';
 

@@ -5,6 +5,7 @@ import { SessionMachine, type Output } from './machine';
 const captions: CaptionsState = {
   on: false, available: false, reason: 'ai_disabled', language: 'auto', languages: [], transcript: false, report_at: null, voices: false, since_ms: null, by_name: null,
 };
+const still = { on: false, available: true, reason: null, since_ms: null, by_name: null };
 const joined = (change: Partial<Joined> = {}): Joined => ({
   type: 'joined',
   seq: 1,
@@ -18,6 +19,7 @@ const joined = (change: Partial<Joined> = {}): Joined => ({
   ice_servers: [],
   chat: [],
   captions: [],
+  vision: { emotion: still, deepfake: still, consented: [], declined: [] },
   ref: null,
   ...change,
 });

@@ -61,6 +61,7 @@ const KEPT_WHILE_LOST = new Set<AnyClientMessage['type']>([
   'lock_meeting',
   'mute_participant',
   'recording_consent',
+  'vision_consent',
 ]);
 
 export class SessionMachine {
@@ -327,5 +328,5 @@ export class SessionMachine {
 function replaces(later: AnyClientMessage, held: AnyClientMessage): boolean {
   if (later.type !== held.type) return false;
   if (later.type === 'mute' && held.type === 'mute') return later.source === held.source;
-  return ['subscribe', 'raise_hand', 'lock_meeting', 'recording_consent'].includes(later.type);
+  return ['subscribe', 'raise_hand', 'lock_meeting', 'recording_consent', 'vision_consent'].includes(later.type);
 }

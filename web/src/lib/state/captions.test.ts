@@ -10,13 +10,14 @@ const final = (id: string, who: string, text: string, startMs = 0): AnyServerMes
 });
 const partial = (id: string, who: string, text: string): AnyServerMessage => ({ type: 'caption', ...line(id, who, text, { final: false }) });
 const state = { available: true, reason: null, language: 'auto', languages: ['auto'], transcript: true, report_at: null, voices: false, since_ms: null, by_name: null };
+const still = { on: false, available: true, reason: null, since_ms: null, by_name: null };
 const joined = (captions: CaptionLine[] = [], meetingId = 'm'): AnyServerMessage => ({
   type: 'joined', session_id: 's', resume_token: 'r', resume_within_s: 30, heartbeat_s: 5, participant_id: 'a',
   room: {
     meeting_id: meetingId, code: 'c', title: '', started_at_ms: 5, locked: false, max_participants: 10, participants: [], recording: null,
     captions: { on: true, ...state },
   },
-  need_media: { seats: 4, audio_seats: 0 }, ice_servers: [], chat: [], captions, ref: null,
+  need_media: { seats: 4, audio_seats: 0 }, ice_servers: [], chat: [], captions, vision: { emotion: still, deepfake: still, consented: [], declined: [] }, ref: null,
 });
 
 /** Messages as they come, each with the second at which it does. */

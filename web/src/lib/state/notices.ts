@@ -1,9 +1,10 @@
 /** Which short notices a server message deserves; pure. Owns the choice, refuses to know how they are shown. */
 
 import type { TextKey } from '../i18n/keys';
-import type { AnyServerMessage, CaptionsState, RecordingState, Source } from '../protocol/messages';
+import type { AnyServerMessage, CaptionsState, RecordingState, Source, VisionState, VisionSwitch } from '../protocol/messages';
 import { stopKind } from './recordings';
 import { mayModerate, self, type RoomView } from './room';
+import { ANALYSES, analyses, consentOf, type Analysis } from './vision';
 
 export interface Notice {
   readonly key: TextKey;
@@ -56,6 +57,8 @@ export function noticeOf(view: RoomView, message: AnyServerMessage): Notice | nu
       return message.state === 'off' ? stopNotice(message.reason) : recordingNotice(view.recording, message);
     case 'captions':
       return captionsNotice(view.captions, message);
+    case 'vision':
+      return visionNotice(view, message);
     case 'recording-processed':
       return mayModerate(self(view)) ? processedNotice(message.outcome) : null;
     case 'joined':
@@ -94,6 +97,31 @@ function captionsNotice(before: CaptionsState | null, now: CaptionsState): Notic
   const shedding = now.reason === 'overloaded';
   return shedding && before.reason !== 'overloaded' ? { key: 'toast.captionsShed', tone: 'warn' } : null;
 }
+
+const SWITCHED: Record<Analysis, { on: TextKey; auto: TextKey; off: TextKey }> = {
+  emotion: { on: 'toast.visionEmotionOn', auto: 'toast.visionEmotionAuto', off: 'toast.visionEmotionOff' },
+  deepfake: { on: 'toast.visionDeepfakeOn', auto: 'toast.visionDeepfakeAuto', off: 'toast.visionDeepfakeOff' },
+};
+
+/** Who has not answered yet is told by the dialog that asks; who comes in, by it or by the chip. */
+function visionNotice(view: RoomView, now: VisionState): Notice | null {
+  const before = view.vision;
+  if (before === null) return null;
+  for (const analysis of ANALYSES) {
+    const [was, is] = [before[analysis], now[analysis]];
+    if (was.on && !is.on) return { key: SWITCHED[analysis].off, tone: 'plain' };
+    if (was.on || !is.on) continue;
+    if (view.selfId !== null && view.visionAnswer === null && consentOf(now, view.selfId) === 'open') return null;
+    return is.by_name === null
+      ? { key: SWITCHED[analysis].auto, tone: 'plain' }
+      : { key: SWITCHED[analysis].on, values: { name: is.by_name }, tone: 'plain' };
+  }
+  const [stood, stands] = [before, now].map((state) => ANALYSES.some((one) => stopped(state[one])));
+  if (!analyses(now) || stood === stands) return null;
+  return stands ? { key: 'toast.visionStopped', tone: 'warn' } : { key: 'toast.visionBack', tone: 'plain' };
+}
+
+const stopped = (analysis: VisionSwitch): boolean => analysis.on && !analysis.available;
 
 function stopNotice(reason: string | null): Notice | null {
   switch (stopKind(reason)) {

@@ -11,7 +11,7 @@ const content = (speakers: ReportSpeaker[]): ReportContent => ({
 });
 const view = (status: MeetingReport['status'], report: ReportContent | null = null): MeetingReport => ({
   meeting_id: 'mtg_1', meeting_code: 'abc-defg-hij', meeting_title: 't', status, may_make: false, is_partial: false,
-  made_at: null, report,
+  made_at: null, report, emotions: [], alerts: [],
 });
 const attendee = (role: ReportAttendee['role'], is_guest = false): ReportAttendee => ({
   participant_id: 'p', name: 'n', role, is_guest, stays: [],

@@ -10,6 +10,7 @@ const person = (id: string, change: Partial<Participant> = {}): Participant => (
 const line = (seq: number, from = 'b', text = `line ${seq}`): ChatMessage => ({
   chat_seq: seq, message_id: `m${seq}`, participant_id: from, user_id: null, name: from, text, sent_at_ms: seq,
 });
+const still = { on: false, available: true, reason: null, since_ms: null, by_name: null };
 const joined = (
   chat: ChatMessage[] = [],
   people = [person('a', { role: 'host' }), person('b')],
@@ -18,7 +19,7 @@ const joined = (
 ): AnyServerMessage => ({
   type: 'joined', session_id: 's', resume_token: 'r', resume_within_s: 30, heartbeat_s: 5, participant_id: 'a',
   room: { meeting_id: 'm', code: 'c', title: 'Plan', started_at_ms: 5, locked: false, max_participants: 10, participants: people, recording, captions },
-  need_media: { seats: 4, audio_seats: 0 }, ice_servers: [], chat, captions: [], ref: null,
+  need_media: { seats: 4, audio_seats: 0 }, ice_servers: [], chat, captions: [], vision: { emotion: still, deepfake: still, consented: [], declined: [] }, ref: null,
 });
 const recording = (change: Partial<RecordingState> = {}): RecordingState => ({
   state: 'on', recording_id: 'r1', since_ms: 1_000, by_name: 'B', reason: null, consent_required: false, ...change,

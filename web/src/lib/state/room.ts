@@ -18,6 +18,7 @@ import type {
   Source,
   Track,
   VideoSource,
+  VisionState,
 } from '../protocol/messages';
 
 /** A chat line of ours that the server has not stored yet. */
@@ -51,6 +52,10 @@ export interface RoomView {
   readonly recording: RecordingState | null;
   /** How live captions stand; null before one is in. What is said is in state/captions. */
   readonly captions: CaptionsState | null;
+  /** Which analyses of pictures are on, and who agreed to them; null before one is in. */
+  readonly vision: VisionState | null;
+  /** What the user answered when asked for it, until the server says the same. */
+  readonly visionAnswer: boolean | null;
   /** How far the film of an earlier recording of this meeting is; null while none is made. */
   readonly processing: RecordingProgress | null;
   /** The recording that the user agreed to be in. */
@@ -63,7 +68,8 @@ export type LocalEvent =
   | { type: 'local-chat-failed'; ref: string }
   | { type: 'local-chat-dropped'; ref: string }
   | { type: 'local-chat-seen' }
-  | { type: 'local-consented'; recordingId: string };
+  | { type: 'local-consented'; recordingId: string }
+  | { type: 'local-vision-answered'; accepted: boolean };
 
 export const emptyView: RoomView = {
   selfId: null,
@@ -85,6 +91,8 @@ export const emptyView: RoomView = {
   scores: {},
   recording: null,
   captions: null,
+  vision: null,
+  visionAnswer: null,
   processing: null,
   consentedTo: null,
 };
@@ -105,6 +113,8 @@ export function reduce(view: RoomView, event: AnyServerMessage | LocalEvent): Ro
         dominant: null,
         scores: {},
         processing: null,
+        vision: visionOf(event.vision),
+        visionAnswer: null,
       };
     case 'user-joined':
       return { ...view, participants: withParticipant(view.participants, event.participant) };
@@ -166,6 +176,10 @@ export function reduce(view: RoomView, event: AnyServerMessage | LocalEvent): Ro
       return { ...view, recording: recordingOf(event) };
     case 'captions':
       return { ...view, captions: captionsOf(event) };
+    case 'vision': {
+      const vision = visionOf(event);
+      return { ...view, vision, visionAnswer: isTold(vision, view) ? null : view.visionAnswer };
+    }
     case 'recording-progress':
       return { ...view, processing: event };
     case 'recording-processed':
@@ -175,6 +189,8 @@ export function reduce(view: RoomView, event: AnyServerMessage | LocalEvent): Ro
       return view.processing === null ? view : { ...view, processing: null };
     case 'local-consented':
       return { ...view, consentedTo: event.recordingId };
+    case 'local-vision-answered':
+      return { ...view, visionAnswer: event.accepted };
     case 'local-chat-sent':
       return {
         ...view,
@@ -220,6 +236,16 @@ function recordingOf(told: RecordingState): RecordingState | null {
 function captionsOf(told: CaptionsState): CaptionsState {
   const { on, available, reason, language, languages, transcript, report_at, voices, since_ms, by_name } = told;
   return { on, available, reason, language, languages, transcript, report_at, voices, since_ms, by_name };
+}
+
+function visionOf(told: VisionState): VisionState {
+  const { emotion, deepfake, consented, declined } = told;
+  return { emotion, deepfake, consented, declined };
+}
+
+/** Whether the server says what the user answered. */
+function isTold(vision: VisionState, view: RoomView): boolean {
+  return view.selfId !== null && (view.visionAnswer ? vision.consented : vision.declined).includes(view.selfId);
 }
 
 function withParticipant(list: readonly Participant[], changed: Participant): readonly Participant[] {
