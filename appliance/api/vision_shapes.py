@@ -20,7 +20,7 @@ class AlertView(Shape, frozen=True, kw_only=True):
     """How sure the model is, 0 to 1."""
     model: str
     box: tuple[float, float, float, float] | None
-    """Left, top, right, bottom of the face in pixels of the frame; null where the whole picture is meant."""
+    """Left, top, width, height of the face in pixels of the frame; null where the whole picture is meant."""
     at: str
     has_evidence: bool
     """The frame can be had."""

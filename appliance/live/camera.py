@@ -97,6 +97,8 @@ class Camera:
         self._feeds = {task: FrameFeed() for task, _ in models}
         self._scope = trio.CancelScope()
         self._expressions = Expressions()
+        self._since_ms: int | None = None
+        """Of the first picture, by the taps' clock."""
         self.looks = 0
 
     def end(self) -> None:
@@ -171,7 +173,9 @@ class Camera:
             "turns": batch.turns,
         }
         if task == "emotion":
-            options |= {"at_ms": batch.at_ms, "smoothing_ms": SMOOTHING_MS}
+            if self._since_ms is None:
+                self._since_ms = batch.at_ms
+            options |= {"at_ms": max(0, batch.at_ms - self._since_ms), "smoothing_ms": SMOOTHING_MS}
         try:
             return await self._analyst.infer(model, batch.payload, options, within_s=ANSWER_WITHIN_S)
         except InferenceError as error:

@@ -24,6 +24,7 @@ EXPRESSIONS: tuple[Expression, ...] = ("angry", "disgust", "fear", "happy", "sad
 
 class _Face(msgspec.Struct, frozen=True):
     box: tuple[float, float, float, float]
+    """Left, top, width, height."""
 
 
 class _ExpressiveFace(_Face, frozen=True):
@@ -57,7 +58,7 @@ class Accusation(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     """0 to 1."""
     box: tuple[float, float, float, float] | None = None
-    """Of the face: left, top, right, bottom in pixels; None where the whole picture is meant."""
+    """Of the face: left, top, width, height in pixels; None where the whole picture is meant."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -139,4 +140,4 @@ F = TypeVar("F", bound=_Face)
 
 
 def _largest(faces: Sequence[F]) -> F:
-    return max(faces, key=lambda face: (face.box[2] - face.box[0]) * (face.box[3] - face.box[1]))
+    return max(faces, key=lambda face: face.box[2] * face.box[3])

@@ -32,7 +32,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """0 to 1."""
     model: str
     box: tuple[float, float, float, float] | None
-    """Left, top, right, bottom of the face in pixels of the evidence."""
+    """Left, top, width, height of the face in pixels of the evidence."""
     at_ms: int
     has_evidence: bool
 

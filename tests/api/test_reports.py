@@ -62,6 +62,7 @@ def test_a_host_has_one_made_and_reads_it(api: ApiServer) -> None:
     assert {name: found[name] for name in found if name != "report"} == {
         "meeting_id": meeting, "meeting_code": created["code"], "meeting_title": "Stairs *and* windows",
         "status": "ready", "may_make": True, "is_partial": False, "made_at": "2025-11-24T16:00:00.000Z",
+        "emotions": [], "alerts": [],
     }  # fmt: skip
     report = found["report"]
     assert report["method"] == "extractive" and report["phrases"] == 3

@@ -11,7 +11,7 @@ CREATE TABLE vision_alerts (
     kind TEXT NOT NULL,                         -- face_spoof, generated_picture or synthetic_voice
     score DOUBLE PRECISION NOT NULL,            -- 0 to 1
     model TEXT NOT NULL,                        -- of the catalog
-    box TEXT,                                   -- JSON: left, top, right, bottom of the face in pixels of the evidence
+    box TEXT,                                   -- JSON: left, top, width, height of the face in pixels of the evidence
     at_ms BIGINT NOT NULL,
     evidence BYTEA                              -- JPEG; removed with the row
 );

@@ -32,3 +32,16 @@ def test_a_frame_needs_its_track_and_both_have_bounds() -> None:
         with pytest.raises(TaskError) as caught:
             seen.picture(request, max_pixels=1000)
         assert caught.value.code == code
+
+
+def test_several_frames_are_decoded_and_the_last_is_shown_upright() -> None:
+    seen = Seen()
+    sent = frames("libvpx", 4)
+    options = {"format": "vp8", "session": "a", "frames": [len(frame) for frame in sent[:3]]}
+    pixels = seen.picture(Request(options, b"".join(sent[:3])))
+    assert pixels.mean() == pytest.approx(80, abs=4)
+    turned = seen.picture(Request({"format": "vp8", "session": "a", "frames": [len(sent[3])], "turns": 1}, sent[3]))
+    assert turned.shape == (64, 48, 3) and turned.mean() == pytest.approx(100, abs=4)
+    for lengths in ([], [1], [0, len(sent[0])], "x", [len(sent[0]), 1.0], [True]):
+        with pytest.raises(TaskError, match="frames"):
+            seen.picture(Request({"format": "vp8", "session": "a", "frames": lengths}, sent[0]))
