@@ -1,7 +1,7 @@
 """Pictures are analysed of who agreed: everybody is asked, may decline, and hosts see who did; alerts have evidence.
 
-Real weights in the server's own worker. The cameras here show no face: what models find in faces is asserted elsewhere,
-and what they would have found is put where they put it.
+Real weights in the server's own worker, and one camera that shows a face. That a model suspects a picture is asserted
+elsewhere: here an alert is put where it would be.
 """
 
 from __future__ import annotations
@@ -9,17 +9,22 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import av
 import pytest
+from playwright.sync_api import Playwright
 
+from appliance.ai.pictures import cropped, decode_picture_untrusted
 from appliance.inference.task import LoadedModel
 from tests.e2e.person import Person, new_meeting
 from tests.support import ai_models
-from tests.support.browser import wait_until
+from tests.support.browser import chromium, wait_until
 from tests.support.http_client import PASSWORD
 from tests.support.kept_analysis import keep_alert, keep_emotions
 from tests.support.kept_transcript import keep_transcript
+from tests.support.media import media
 from tests.support.server import Server, running_server
 
 MODELS = ("blazeface", "emotion", "face-spoof")
@@ -31,6 +36,9 @@ MARK = """({name, kind}) => {
 }"""
 TILE_MARK = """(name) => document
   .querySelector(`[data-testid='tile'][data-name='${name}'] [data-testid='emotion-mark']`)?.dataset.kind"""
+TILE_WORDS = """({name, label}) => document
+  .querySelector(`[data-testid='tile'][data-name='${name}'] [data-testid='emotion-mark'][data-label='${label}']`)
+  ?.textContent"""
 THERE = "(id) => !!document.querySelector(`[data-testid='${id}']`)"
 GONE = "(id) => !document.querySelector(`[data-testid='${id}']`)"
 CONSENT = "(wanted) => document.querySelector(`[data-testid='vision-mine']`)?.dataset.consent === wanted"
@@ -43,6 +51,17 @@ LANES = """() => [...document.querySelectorAll(`[data-testid='report-emotion']`)
 def vision_models() -> list[LoadedModel]:
     """Fetched while there is a network."""
     return [ai_models.model(name) for name in MODELS]
+
+
+@pytest.fixture(scope="module")
+def face_camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A smiling face for four seconds, y4m, 320 by 180 at 15 frames a second."""
+    path = tmp_path_factory.mktemp("camera") / "face.y4m"
+    face = decode_picture_untrusted(ai_models.data_file("astronaut").read_bytes())
+    picture = cropped(face, (64, 20, 384, 200))
+    planes = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv420p").to_ndarray().tobytes()
+    path.write_bytes(b"YUV4MPEG2 W320 H180 F15:1 Ip A1:1 C420jpeg\n" + (b"FRAME\n" + planes) * 60)
+    return path
 
 
 @pytest.fixture
@@ -104,6 +123,34 @@ def test_everybody_is_asked_and_may_decline(server: Server, people: Callable[...
     ana.page.click("vision-emotion")
     for person in (ana, ben):
         person.page.wait_for(GONE, "chip-vision")
+
+
+def test_hosts_and_the_person_see_the_expression(
+    server: Server, people: Callable[..., Person], playwright: Playwright, face_camera: Path
+) -> None:
+    meeting = new_meeting(server.client().register("ana", "Ana"), emotion_detection=True)
+    ana, cleo = people("Ana", "red"), people("Cleo", "green")
+    ana.sign_in("ana", PASSWORD)
+    ana.page.goto(f"{server.url}/{meeting['code']}")
+    ana.page.click("prejoin-vision-agree")
+    ana.joins_from_here()
+    cleo.page.goto(f"{server.url}/{meeting['code']}")
+    cleo.page.click("prejoin-vision-decline")
+    cleo.joins_from_here()
+    with chromium(playwright, replace(media("blue"), camera=face_camera)) as browser:
+        ben = Person("Ben", browser.new_page(), server.url)
+        ben.page.goto(f"{server.url}/{meeting['code']}")
+        ben.page.click("prejoin-vision-agree")
+        ben.joins_from_here()
+        words = ana.page.wait_for(TILE_WORDS, {"name": "Ben", "label": "happy"}, within_s=60)
+        assert "Expression: Happy" in words
+        ben.page.wait_for("() => document.querySelector(`[data-testid='self-tile'] [data-label='happy']`) && true")
+        assert cleo.page.evaluate(TILE_MARK, "Ben") is None  # no host
+
+        ben.page.click("chip-vision")
+        ben.page.click("vision-choice")
+        ana.page.wait_for("(name) => (" + TILE_MARK + ")(name) === 'declined'", "Ben")
+        ben.page.close()
 
 
 def test_who_comes_is_asked_before_the_room(server: Server, people: Callable[..., Person]) -> None:
