@@ -54,7 +54,7 @@ def test_models_are_loaded_and_unloaded_on_a_page(server: Server, people: Callab
     root.page.click("menu-admin")
     root.page.wait_for("() => document.querySelector(`[data-testid='ai-worker']`)?.dataset.state === 'up'")
     assert 'ai.device = "cuda"' in root.page.wait_for(TEXT, "gpu-warning")
-    assert root.page.evaluate(TEXT, "ai-device").startswith('CPU (ai.device = "cuda"; ONNX Runtime ')
+    assert root.page.evaluate(TEXT, "ai-device").startswith('CPU (ai.device = "cuda"; onnxruntime ')
     assert "parley models pull silero-vad" in root.page.evaluate(HINTS)
     assert root.page.evaluate(ACTIONS) == [f"{MODEL}: Load", f"{MODEL}: Keep loaded"]
 

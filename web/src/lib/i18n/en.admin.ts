@@ -28,7 +28,7 @@ export const enAdmin = {
   'admin.worker.stopped': 'Stopped',
   'admin.restarts': 'Restarts',
   'admin.device': 'Computes on',
-  'admin.deviceWhy': '{device} (ai.device = "{wanted}"; ONNX Runtime {runtime} offers {providers}; threads: {threads})',
+  'admin.deviceWhy': '{device} (ai.device = "{wanted}"; {runtime} offers {providers}; threads: {threads})',
   'admin.memory': 'Memory',
   'admin.gpuMemory': 'Graphics memory',
   'admin.process': 'Process',

@@ -30,7 +30,7 @@ export const zhCNAdmin: Record<keyof typeof enAdmin, string> = {
   'admin.worker.stopped': '已停止',
   'admin.restarts': '重启次数',
   'admin.device': '计算设备',
-  'admin.deviceWhy': '{device}（ai.device = "{wanted}"；ONNX Runtime {runtime} 提供 {providers}；线程数：{threads}）',
+  'admin.deviceWhy': '{device}（ai.device = "{wanted}"；{runtime} 提供 {providers}；线程数：{threads}）',
   'admin.memory': '内存',
   'admin.gpuMemory': '显存',
   'admin.process': '进程',
