@@ -1,6 +1,7 @@
 /** Texts of the search for what was said. */
 export const enSearch = {
   'search.title': 'Search transcripts',
+  'search.short': 'Transcripts',
   'search.label': 'Words that were said',
   'search.hint': 'In every meeting whose transcript is open to you, newest first.',
   'search.go': 'Search',

@@ -3,6 +3,7 @@ import type { enSearch } from './en.search';
 /** 搜索会议发言的文字。 */
 export const zhCNSearch: Record<keyof typeof enSearch, string> = {
   'search.title': '搜索文字记录',
+  'search.short': '文字记录',
   'search.label': '会上说过的话',
   'search.hint': '在你可以查看的所有会议文字记录中查找，最近的排在前面。',
   'search.go': '搜索',
