@@ -259,6 +259,10 @@ class ReportQuery(Body, frozen=True, kw_only=True):
 
 class TranscriptSearchQuery(Body, frozen=True, kw_only=True):
     query: Annotated[str, Meta(min_length=1, max_length=200)]
+    meeting_id: Text | None = None
+    """Only in this meeting, by its id or code."""
+    speaker: Text | None = None
+    """Only what somebody of this name said."""
     limit: PageLimit = DEFAULT_LIMIT
     cursor: TokenText | None = None
 

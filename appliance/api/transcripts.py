@@ -58,8 +58,9 @@ async def search(call: Call, query: TranscriptSearchQuery) -> Page[FoundSegmentV
         raise UserError(400, "invalid_field", "query: nothing but white space", field="query")
     viewer_id = None if call.user.role == "admin" else call.user.id
     after = decode_cursor(query.cursor)
+    only = {"meeting": query.meeting_id, "speaker": query.speaker}
     rows: list[FoundSegment] = await call.read(
-        transcripts.search, text, viewer_id=viewer_id, after=after, limit=query.limit + 1
+        transcripts.search, text, viewer_id=viewer_id, after=after, limit=query.limit + 1, **only
     )
     return cut(rows, query.limit, found_segment_view, _key)
 

@@ -19,6 +19,7 @@ from appliance.inference import messages as m
 from appliance.inference.entries import CatalogEntry
 from appliance.inference.health import InferenceHealth, ModelHealth
 from appliance.inference.installed import ModelError, ModelFolder
+from appliance.inference.latencies import Latencies
 from appliance.inference.link import Link
 from appliance.inference.replies import InferenceError, RemoteWorker, Reply
 from appliance.inference.reports import health_of, models_of
@@ -77,6 +78,7 @@ class Inference:
         self._local = local
         self.remote = remote
         self._meter = meter
+        self._latencies = Latencies()
         self._scheduler = Scheduler(limit=limit, limit_bytes=limit_bytes)
         self._ids = count(1)
         self._links: dict[str, Link] = {}
@@ -138,6 +140,7 @@ class Inference:
             raise waiter.failure
         assert waiter.reply is not None
         self._meter(entry.name, "answered", waiter.reply.latency_ms / 1000)
+        self._latencies.note(entry.name, waiter.reply.latency_ms)
         return waiter.reply
 
     def choose(self, name: str, *, language: str | None = None) -> CatalogEntry:
@@ -234,7 +237,7 @@ class Inference:
         if self.enabled:
             self.look_again()
         waiting = self._scheduler.statistics()["waiting_by_model"]
-        return models_of(self.models, list(self._links.values()), waiting)
+        return models_of(self.models, list(self._links.values()), waiting, self._latencies)
 
     def statistics(self) -> dict[str, Any]:
         """Numbers of the queue; ``workers``: by name, ``up``, ``restarts``, ``rss_bytes``, ``cpu_s``."""

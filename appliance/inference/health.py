@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from appliance.inference.entries import Duty
+from appliance.inference.latencies import Latency
 
 State = Literal["off", "no_models", "starting", "ready", "degraded", "down"]
 """``off``: ai.enabled = false. ``no_models``: none is installed, so no worker runs. ``starting``: no worker answered
@@ -68,6 +69,12 @@ class ModelHealth(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
     run_ms: float = 0.0
     """Mean of the last batches, at the worker that took longest."""
+    batches: int = 0
+    """At the workers; ``answered`` and ``failed`` were in them."""
+    max_batch: int = 1
+    """The most requests in one."""
+    latency: Latency | None = None
+    """From question to answer, in this server's eyes; None: it has answered nothing yet."""
     load_ms: float = 0.0
 
 
@@ -92,5 +99,7 @@ class InferenceHealth(msgspec.Struct, frozen=True, kw_only=True):
 
     state: State
     warnings: tuple[str, ...] = ()
+    gpu_warnings: tuple[str, ...] = ()
+    """Those of them that say why a graphics card that is there or configured is not used."""
     workers: tuple[WorkerHealth, ...] = ()
     queue: QueueHealth = QueueHealth()

@@ -7,6 +7,7 @@ from typing import Any
 
 from appliance.inference.health import InferenceHealth, ModelHealth, QueueHealth, State, WorkerHealth
 from appliance.inference.installed import ModelFolder
+from appliance.inference.latencies import Latencies
 from appliance.inference.link import Link
 from appliance.inference.messages import ModelState
 
@@ -19,6 +20,7 @@ def health_of(enabled: bool, has_work: bool, links: Sequence[Link], numbers: Map
     return InferenceHealth(
         state=_state(enabled, has_work, links, warnings),
         warnings=warnings,
+        gpu_warnings=tuple(warning for link in links for warning in _gpu_warnings(link)),
         workers=workers,
         queue=QueueHealth(
             waiting=numbers["waiting"],
@@ -49,16 +51,23 @@ def _warnings(links: Sequence[Link]) -> tuple[str, ...]:
     found = []
     for link in links:
         if link.hello is not None and link.state == "up":
-            found += [f"{link.key}: {warning}" for warning in link.hello.device.warnings]
+            found += _gpu_warnings(link)
             found += [f"{link.key}: {model.name}: {model.problem}" for model in link.models if model.problem]
-            found += [
-                f"{link.key}: {model.name} was meant to run on {link.hello.device.used} and runs on the CPU"
-                for model in link.models
-                if link.hello.device.used != "cpu" and model.providers == ("CPUExecutionProvider",)
-            ]
         elif link.state != "up" and link.restarts:
             found.append(f"{link.key}: {link.reason}")
     return tuple(found)
+
+
+def _gpu_warnings(link: Link) -> list[str]:
+    if link.hello is None or link.state != "up":
+        return []
+    device = link.hello.device
+    idle = [
+        f"{link.key}: {model.name} was meant to run on {device.used} and runs on the CPU"
+        for model in link.models
+        if device.used != "cpu" and model.providers == ("CPUExecutionProvider",)
+    ]
+    return [*(f"{link.key}: {warning}" for warning in device.warnings), *idle]
 
 
 def _worker(link: Link, in_flight: int) -> WorkerHealth:
@@ -84,7 +93,9 @@ def _worker(link: Link, in_flight: int) -> WorkerHealth:
     )
 
 
-def models_of(models: ModelFolder, links: Sequence[Link], waiting: Mapping[str, int]) -> tuple[ModelHealth, ...]:
+def models_of(
+    models: ModelFolder, links: Sequence[Link], waiting: Mapping[str, int], latencies: Latencies
+) -> tuple[ModelHealth, ...]:
     """Every entry of the catalog with what the workers say of it. ``waiting``: in the server, by model."""
     pins = models.pins()
     found = []
@@ -113,6 +124,9 @@ def models_of(models: ModelFolder, links: Sequence[Link], waiting: Mapping[str, 
                 answered=sum(state.answered for state in states),
                 failed=sum(state.failed for state in states),
                 run_ms=max((state.run_ms for state in states), default=0.0),
+                batches=sum(state.batches for state in states),
+                max_batch=entry.max_batch,
+                latency=latencies.of(entry.name),
                 load_ms=max((state.load_ms for state in states), default=0.0),
             )
         )

@@ -23,6 +23,10 @@ class Filters:
         self.args.append(value)
         return f"${len(self.args)}"
 
+    def always(self, condition: str) -> None:
+        """A condition whose values have their places already."""
+        self._conditions.append(condition)
+
     def add(self, condition: str, value: object) -> None:
         """``{}`` in the condition is the value's place."""
         self._conditions.append(condition.replace("{}", self.place(value)))

@@ -2,6 +2,8 @@
 
 Owns the list of what was applied (table ``schema_migrations``); refuses to know what the tables mean. There is no
 way down: a backup is the way back. A file that was released is never edited, a later one changes what it made.
+``0017_name.sql`` is for both engines; after it ``0017_name.sqlite.sql`` or ``0017_name.postgresql.sql``, where there
+is one, for what they do each in their own way.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import re
 import sqlite3
 import time
 from importlib import resources
+from typing import Literal
 
 import msgspec
 import structlog
@@ -19,7 +22,7 @@ from appliance.store.database import Conn, Database, DatabaseError, DatabaseUnav
 
 _log = structlog.get_logger(__name__)
 
-_FILE_NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
+_FILE_NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)(?:\.(sqlite|postgresql))?\.sql$")
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -28,16 +31,25 @@ class Migration(msgspec.Struct, frozen=True):
     number: int
     name: str
     statements: tuple[str, ...]
+    """On both engines."""
+    sqlite: tuple[str, ...] = ()
+    """After them, on this engine only."""
+    postgresql: tuple[str, ...] = ()
+
+    def statements_for(self, dialect: Literal["sqlite", "postgresql"]) -> tuple[str, ...]:
+        """All that are applied on an engine, in order."""
+        return self.statements + (self.sqlite if dialect == "sqlite" else self.postgresql)
 
 
 def load_migrations() -> tuple[Migration, ...]:
     """Read the numbered files that come with the program, in order; the numbers have no gap."""
-    found: list[Migration] = []
+    texts: dict[tuple[int, str], dict[str, tuple[str, ...]]] = {}
     for file in (resources.files("appliance.store") / "schema").iterdir():
         match = _FILE_NAME.match(file.name)
         if match:
-            text = file.read_text(encoding="utf-8")
-            found.append(Migration(int(match[1]), match[2], tuple(split_statements(text))))
+            parts = texts.setdefault((int(match[1]), match[2]), {})
+            parts[match[3] or "statements"] = tuple(split_statements(file.read_text(encoding="utf-8")))
+    found = [Migration(number, name, **{"statements": (), **parts}) for (number, name), parts in texts.items()]
     found.sort(key=lambda migration: migration.number)
     if [migration.number for migration in found] != list(range(1, len(found) + 1)):
         raise RuntimeError(f"schema files are not numbered 1 to {len(found)}")
@@ -121,7 +133,7 @@ async def _apply(conn: Conn, known: tuple[Migration, ...], applied_at_ms: int) -
     before = int(await conn.fetchval("SELECT COALESCE(MAX(number), 0) FROM schema_migrations"))
     _check_known(before, known)
     for migration in known[before:]:
-        for statement in migration.statements:
+        for statement in migration.statements_for(conn.dialect):
             await conn.execute(statement)
         await conn.execute(
             "INSERT INTO schema_migrations (number, name, applied_at_ms) VALUES ($1, $2, $3)",

@@ -41,16 +41,27 @@ async def insert(conn: Conn, *, segment: Segment) -> None:
     if await conn.fetchval(is_kept, segment.meeting_id) is None:
         return
     values = [getattr(segment, field) for field in Segment.__struct_fields__]
-    await conn.execute(
+    added = await conn.execute(
         f"INSERT INTO transcript_segments ({_COLUMNS}, search_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
         " ON CONFLICT (id) DO NOTHING",
         *values,
         fold(segment.text),
     )
+    if added and conn.dialect == "sqlite":
+        await conn.execute("INSERT INTO transcript_numbers (segment_id) VALUES ($1)", segment.id)
+        await conn.execute(f"INSERT INTO transcript_grams (rowid, search_key) {_NUMBERED} WHERE s.id = $1", segment.id)
 
 
 async def remove_meeting(conn: Conn, meeting_id: str) -> int:
     """Delete what was said in a meeting; how many phrases."""
+    if conn.dialect == "sqlite":
+        numbered = _NUMBERED.replace("SELECT", "SELECT 'delete',", 1)
+        await conn.execute(
+            f"INSERT INTO transcript_grams (transcript_grams, rowid, search_key) {numbered} WHERE s.meeting_id = $1",
+            meeting_id,
+        )
+        numbers = "DELETE FROM transcript_numbers WHERE segment_id IN"
+        await conn.execute(f"{numbers} (SELECT id FROM transcript_segments WHERE meeting_id = $1)", meeting_id)
     return await conn.execute("DELETE FROM transcript_segments WHERE meeting_id = $1", meeting_id)
 
 
@@ -91,14 +102,27 @@ async def page(
 
 
 async def search(
-    conn: Conn, text: str, *, viewer_id: str | None, after: tuple[int, str] | None, limit: int
+    conn: Conn,
+    text: str,
+    *,
+    viewer_id: str | None,
+    after: tuple[int, str] | None,
+    limit: int,
+    meeting: str | None = None,
+    speaker: str | None = None,
 ) -> list[FoundSegment]:
     """At most ``limit`` phrases that hold the text, whatever its case, newest first, after (start_ms, id) ``after``.
 
-    ``viewer_id``: those that this account may see. None: everybody's.
+    ``viewer_id``: those that this account may see. None: everybody's. ``meeting``: only in this one, by its id or code.
+    ``speaker``: only of people with this name.
     """
+    folded = fold(text)
     filters = Filters("t.deleted_at_ms IS NULL")
-    filters.contains("s.search_key", fold(text))
+    filters.contains("s.search_key", folded)
+    await _by_grams(conn, filters, folded)
+    if meeting is not None:
+        filters.add("t.id = {} OR t.code = {}", meeting)
+    filters.equal(**{"s.name": speaker})
     if viewer_id is not None:
         filters.add(_VISIBLE, viewer_id)
     filters.beyond("s.start_ms", after, ident="s.id")
@@ -111,6 +135,52 @@ async def search(
     return [FoundSegment(**{name: row[name] for name in FoundSegment.__struct_fields__}) for row in rows]
 
 
+async def _by_grams(conn: Conn, filters: Filters, folded: str) -> None:
+    """Only rows that have all the text's groups of letters, by the index; one letter alone has none.
+
+    What is said all the time is found sooner among the newest rows: PostgreSQL's planner knows, SQLite is told.
+    """
+    if len(folded) < 2:
+        return
+    size = min(len(folded), 3)
+    grams = list(dict.fromkeys(folded[at : at + size] for at in range(len(folded) - size + 1)))[:_MOST_GRAMS]
+    if conn.dialect == "postgresql":
+        places = ", ".join(filters.place(gram) for gram in grams)
+        filters.always(f"transcript_grams(s.search_key) @> ARRAY[{places}]::TEXT[]")
+    elif size == 3:
+        places = ", ".join(f"${number}" for number in range(1, len(grams) + 1))
+        rarest = f"SELECT MIN(doc) FROM transcript_gram_terms WHERE term IN ({places})"
+        if (await conn.fetchval(rarest, *grams) or 0) < _FREQUENT:
+            filters.add(_BY_GRAMS.replace("?", "{}"), " AND ".join(_quoted(gram) for gram in grams))
+    else:
+        together = f"SELECT SUM(doc) FROM transcript_gram_terms WHERE {_BEGINS.replace('{}', '$1')}"
+        if (await conn.fetchval(together, folded) or 0) < _FREQUENT:
+            filters.add(_BY_GRAMS.replace("?", _BEGINNING), folded)
+
+
+def _quoted(gram: str) -> str:
+    """A string of FTS5's query language."""
+    return '"' + gram.replace('"', '""') + '"'
+
+
+# What SQLite's index has of a phrase: as in its migration.
+_NUMBERED = (
+    "SELECT n.number, s.search_key || ' ' FROM transcript_numbers n JOIN transcript_segments s ON s.id = n.segment_id"
+)
+# More make a query dearer and leave hardly fewer rows; the whole text is looked for in those that are left.
+_MOST_GRAMS = 24
+_BY_GRAMS = (
+    "s.id IN (SELECT segment_id FROM transcript_numbers WHERE number IN ("
+    "SELECT rowid FROM transcript_grams WHERE transcript_grams MATCH ?))"
+)
+# Rows that each cost 3 us to look up; beyond 10 ms of them, going through the newest rows is as fast.
+_FREQUENT = 3000
+# Two letters: every trigram that begins with them. U+10FFFF sorts after all that follows them.
+_BEGINS = "term >= {} AND term < {} || char(1114111)"
+_BEGINNING = (
+    "(SELECT COALESCE(group_concat('\"' || replace(term, '\"', '\"\"') || '\"', ' OR '), '\"\"')"
+    f" FROM transcript_gram_terms WHERE {_BEGINS})"
+)
 # Somebody's connection was in the room while it was said.
 _PRESENT = (
     "EXISTS (SELECT 1 FROM participants p WHERE p.meeting_id = s.meeting_id AND p.user_id = {}"

@@ -83,6 +83,13 @@ def test_a_search_goes_over_all_meetings(api: ApiServer) -> None:
     ]
     rest = ann.get(f"/transcripts?query=zebra&cursor={found['next_cursor']}").data
     assert [f["meeting_title"] for f in rest["items"]] == ["One"]
+    for only, titles in (
+        (f"meeting_id={both[0]['id']}", ["One"]),
+        (f"meeting_id={both[1]['code']}", ["Two"]),
+        ("speaker=Ann", ["Two", "One"]),
+        ("speaker=Bob", []),
+    ):
+        assert [f["meeting_title"] for f in ann.get(f"/transcripts?query=zebra&{only}").data["items"]] == titles, only
     assert bob.get("/transcripts?query=zebra").data["items"] == []
     for query in ("", "?query=", "?query=%20", f"?query={'x' * 201}"):
         assert ann.get(f"/transcripts{query}").code in ("invalid_field", "missing_field"), query

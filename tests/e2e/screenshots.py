@@ -233,6 +233,24 @@ def report(studio: Studio, codes: dict[str, str]) -> None:
         studio.picture(ana, "report-none")
 
 
+def searched(studio: Studio, codes: dict[str, str]) -> None:
+    """What was said in the meeting that has a report."""
+    with studio.person("Ana", "ana") as ana:
+        for words, page in (("windows", "search"), ("预算", "search-zh"), ("nobody said this", "search-none")):
+            ana.page.goto(f"{studio.url}/transcripts?q={words}")
+            ana.page.wait_for(
+                "() => !!document.querySelector(`[data-testid='search-results'],[data-testid='search-none']`)"
+            )
+            studio.picture(ana, page)
+
+
+def administered(studio: Studio, codes: dict[str, str]) -> None:
+    with studio.person("Root", "root") as root:
+        root.page.goto(studio.url + "/admin/models")
+        root.page.wait_for("() => !!document.querySelector(`[data-testid='ai-model']`)")
+        studio.picture(root, "admin-models")
+
+
 def recorded(studio: Studio, codes: dict[str, str]) -> None:
     """The room while it is recorded. What is recorded goes at once: its film would be made beside the next pictures."""
     running = studio.host.post("/recordings", {"meeting_id": codes["open"]})["id"]
@@ -264,6 +282,8 @@ SCENES: list[Callable[[Studio, dict[str, str]], None]] = [
     room,
     recordings,
     report,
+    searched,
+    administered,
     recorded,
     asked,
     captions,

@@ -69,6 +69,8 @@ async def test_a_graph_runs_in_batches(tmp_path: Path) -> None:
         state = await until(loaded)
         assert state.providers == ("CPUExecutionProvider",)
         assert state.loaded and state.load_ms > 0
+        assert state.batches < state.answered == state.latency.samples
+        assert 0 < state.latency.p50_ms <= state.latency.p99_ms
 
 
 async def test_errors_of_tasks_are_their_requests_own(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import zmq
 
 from appliance.inference import messages as m
 from appliance.inference.health import State
+from appliance.inference.latencies import Latencies, Latency
 from appliance.inference.link import Link
 from appliance.inference.reports import health_of, models_of
 from appliance.inference.scheduling import Scheduler
@@ -45,13 +46,17 @@ def _link(state: Literal["stopped", "starting", "up"] = "up", *, restarts: int =
 def test_the_state_says_what_to_do(enabled: bool, has_work: bool, links: list[Link], state: State) -> None:
     health = health_of(enabled, has_work, links, NUMBERS)
     assert health.state == state
+    idle_cards = [link for link in links if link.hello is not None and link.hello.device.warnings]
+    assert health.gpu_warnings == ("local-1: a card is not used",) * len(idle_cards)
     assert bool(health.warnings) == (state in ("degraded", "down"))
 
 
 def test_a_card_that_a_model_does_not_use_is_a_warning() -> None:
     link = _link(used="cuda", available=("CUDAExecutionProvider", "CPUExecutionProvider"))
     link.models = (m.ModelState("asr", True, ("CPUExecutionProvider",)),)
-    (warning,) = health_of(True, True, [link], NUMBERS).warnings
+    health = health_of(True, True, [link], NUMBERS)
+    (warning,) = health.warnings
+    assert health.gpu_warnings == health.warnings
     assert warning == "local-1: asr was meant to run on cuda and runs on the CPU"
 
 
@@ -64,9 +69,13 @@ def test_models_are_put_together_from_all_workers(tmp_path: Path) -> None:
     models = models_folder(tmp_path, (entry_text("echo", "Echo"), entry_text("fast", "Fast")))
     models.remove(models.entry("fast"))
     one, other = _link(), _link()
-    one.models = (m.ModelState("echo", True, ("A",), queued=1, answered=2, run_ms=5.0),)
+    latencies = Latencies()
+    latencies.note("echo", 4.0)
+    one.models = (m.ModelState("echo", True, ("A",), queued=1, answered=2, batches=1, run_ms=5.0),)
     other.models = (m.ModelState("echo", False, ("B",), queued=3, answered=4, problem="it is broken"),)
-    echo, fast = models_of(models, [one, other], {"echo": 9})
+    echo, fast = models_of(models, [one, other], {"echo": 9}, latencies)
     assert (echo.loaded, echo.queued, echo.answered, echo.waiting) == (True, 4, 6, 9)
     assert (echo.providers, echo.problem, echo.run_ms, echo.hint) == (("A", "B"), "it is broken", 5.0, "")
+    assert echo.latency == Latency(samples=1, p50_ms=4.0, p99_ms=4.0)
+    assert (echo.batches, echo.max_batch, fast.latency) == (1, models.entry("echo").max_batch, None)
     assert (fast.installed, fast.hint) == (False, "parley models pull fast")

@@ -35,6 +35,13 @@ def test_conditions_add_up() -> None:
     assert _found(filters) == "b"
 
 
+def test_a_condition_may_have_its_values_already() -> None:
+    filters = Filters()
+    filters.always(f"id IN ({filters.place('d')}, {filters.place('b')})")
+    filters.add("at < {}", 3)
+    assert _found(filters) == "b"
+
+
 def test_or_inside_a_condition_stays_inside() -> None:
     filters = Filters("at > 2")
     filters.add("id = {} OR id = 'a'", "d")

@@ -42,6 +42,23 @@ async def test_each_step_is_applied_once(target: str | Path) -> None:
         assert await database.read(_rows_of_a) == 1
 
 
+async def test_a_step_has_parts_for_one_engine(target: str | Path) -> None:
+    own = Migration(2, "own", (), sqlite=("INSERT INTO a VALUES ('s')",), postgresql=("INSERT INTO a VALUES ('p')",))
+    async with open_test_database(target, schema=False) as database:
+        await migrate(database, (FIRST, own))
+
+        async def read(conn: Conn) -> str:
+            return str(await conn.fetchval("SELECT id FROM a"))
+
+        assert await database.read(read) == database.dialect[0]
+
+
+def test_the_parts_of_a_step_are_one_step() -> None:
+    step = next(step for step in load_migrations() if step.name == "transcript_search")
+    assert step.statements and step.sqlite and step.postgresql
+    assert step.statements_for("sqlite") == step.statements + step.sqlite
+
+
 async def test_a_step_that_fails_leaves_nothing(target: str | Path) -> None:
     async def make_c(conn: Conn) -> None:
         await conn.execute("CREATE TABLE c (id TEXT PRIMARY KEY)")

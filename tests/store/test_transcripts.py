@@ -6,6 +6,7 @@ from pathlib import Path
 
 from appliance.store import meetings, participants, transcripts, users
 from appliance.store.database import Conn
+from appliance.store.migrations import load_migrations, migrate
 from appliance.store.transcripts import Segment
 from tests.support import stored_rows as rows
 from tests.support.databases import open_test_database
@@ -67,6 +68,8 @@ async def test_a_search_finds_what_somebody_may_see(engine: str | Path) -> None:
             return [s.id for s in segments]
 
         assert await found("PEARS", None) == ["cap_e", "cap_c"]
+        assert await found("pears", None, speaker="Bob") == ["cap_e"]
+        assert await found("pears", None, meeting="mtg_one") == ["cap_c"]
         assert await found("pears", None, limit=1) == ["cap_e"]
         assert await found("pears", None, after=(5000, "cap_e")) == ["cap_c"]
         assert await found("äpfel_", None) == ["cap_b"]
@@ -98,3 +101,57 @@ async def test_it_goes_with_its_meeting_and_nothing_comes_after(engine: str | Pa
 
 async def _late(conn: Conn) -> None:
     await transcripts.insert(conn, segment=phrase("late", "one", 9000))
+
+
+async def test_every_length_of_word_is_found_and_what_is_gone_is_not(engine: str | Path) -> None:
+    texts = {
+        "a": "我下午把新的预算发给大家",
+        "b": "the budget: 预算",
+        "c": 'a "quoted" word AND OR NOT (x*',
+        "d": "我们 agreed",
+        "e": "x",
+    }
+    async with open_test_database(engine) as database:
+        await database.run(users.insert, rows.user("ann"))
+        await database.run(meetings.insert, rows.meeting("one", "usr_ann"))
+        for number, (ident, text) in enumerate(texts.items()):
+            await database.run(transcripts.insert, segment=phrase(ident, "one", number, text))
+
+        async def found(text: str) -> str:
+            segments = await database.read(transcripts.search, text, viewer_id=None, after=None, limit=9)
+            return "".join(s.id.removeprefix("cap_") for s in reversed(segments))
+
+        for text, idents in (
+            ("预算", "ab"), ("新的预算", "a"), ("算", "ab"), ("算发", "a"), ("预我", ""), ("我们", "d"),
+            ("x", "ce"), ("bu", "b"), ("BUDGET: 预", "b"), ('"q', "c"), ('a "quoted" word', "c"), ("x*", "c"),
+            ("not (", "c"), ("OR", "c"), ("zz", ""), ("zzz", ""), ("edz", ""),
+            ("i" * 200, ""), (texts["a"] * 8, ""),
+        ):  # fmt: skip
+            assert await found(text) == idents, text
+        assert await database.run(transcripts.remove_meeting, "mtg_one") == 5
+        await database.run(transcripts.insert, segment=phrase("f", "one", 9, "not budgets"))
+        for text, idents in (("预算", ""), ("budget", "f"), ("agreed", ""), ("no", "f")):
+            assert await found(text) == idents, text
+
+
+async def test_what_was_said_before_there_was_an_index_is_found(engine: str | Path) -> None:
+    steps = load_migrations()
+    number = next(step.number for step in steps if step.name == "transcript_search")
+    async with open_test_database(engine, schema=False) as database:
+        await migrate(database, steps[: number - 1])
+        await database.run(users.insert, rows.user("ann"))
+        await database.run(meetings.insert, rows.meeting("one", "usr_ann"))
+        await database.run(_insert_as_then, phrase("a", "one", 1, "the old budget"))
+        await migrate(database)
+        for text in ("budget", "old", "et"):
+            segments = await database.read(transcripts.search, text, viewer_id=None, after=None, limit=9)
+            assert [s.id for s in segments] == ["cap_a"], text
+
+
+async def _insert_as_then(conn: Conn, segment: Segment) -> None:
+    values = (segment.start_ms, segment.end_ms, segment.text, segment.language, segment.text)
+    await conn.execute(
+        "INSERT INTO transcript_segments (id, meeting_id, participant_id, name, start_ms, end_ms, text, language,"
+        " search_key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        *(segment.id, segment.meeting_id, segment.participant_id, segment.name, *values),
+    )

@@ -55,6 +55,9 @@ def keep_transcript(
                     " language, search_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (ids[-1], meeting_id, f"prt_{meeting_id}_{name}", *phrase),
                 )
+                cursor = connection.execute("INSERT INTO transcript_numbers (segment_id) VALUES (?)", (ids[-1],))
+                entry = (cursor.lastrowid, fold(text) + " ")
+                connection.execute("INSERT INTO transcript_grams (rowid, search_key) VALUES (?, ?)", entry)
     finally:
         connection.close()
     return ids

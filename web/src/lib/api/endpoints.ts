@@ -2,13 +2,17 @@
 
 import { call } from './client';
 import type {
+  AdminModels,
   AiInfo,
+  FoundSegment,
   JoinGrant,
   KeptAlert,
   Meeting,
   MeetingDraft,
   MeetingOutline,
   MeetingReport,
+  ModelAction,
+  ModelHealth,
   Page,
   ProcessingDraft,
   Recording,
@@ -26,6 +30,13 @@ export interface NewAccount {
   email: string;
   password: string;
   nickname?: string;
+}
+
+/** What is searched for; null: anywhere, by anybody. */
+export interface TranscriptQuery {
+  text: string;
+  meetingId: string | null;
+  speaker: string | null;
 }
 
 export const api = {
@@ -76,6 +87,16 @@ export const api = {
       'GET',
       `/meetings/${at(meetingId)}/transcript?limit=${limit}${cursor ? `&cursor=${at(cursor)}` : ''}`,
     ),
+  searchTranscripts: (wanted: TranscriptQuery, cursor: string | null, limit = 30) => {
+    const query = new URLSearchParams({ query: wanted.text, limit: String(limit) });
+    if (wanted.meetingId !== null) query.set('meeting_id', wanted.meetingId);
+    if (wanted.speaker !== null) query.set('speaker', wanted.speaker);
+    if (cursor !== null) query.set('cursor', cursor);
+    return call<Page<FoundSegment>>('GET', `/transcripts?${query}`);
+  },
+
+  adminModels: () => call<AdminModels>('GET', '/admin/models'),
+  setUpModel: (model: string, action: ModelAction) => call<ModelHealth>('POST', '/ai/setup', { model, action }),
 
   pauseRecording: (id: string) => call<Recording>('POST', `/recordings/${at(id)}/pause`, {}),
   resumeRecording: (id: string) => call<Recording>('POST', `/recordings/${at(id)}/resume`, {}),

@@ -175,6 +175,13 @@ export interface TranscriptSegment {
   language: string;
 }
 
+/** A phrase that was searched for. */
+export interface FoundSegment extends TranscriptSegment {
+  meeting_id: string;
+  meeting_code: string;
+  meeting_title: string;
+}
+
 /** How the video is to be made; what is left out stays as the server has it. */
 export interface ProcessingDraft {
   layout?: RecordingLayout;
@@ -303,4 +310,80 @@ export interface MeetingReport {
   /** For hosts alone; empty for everybody else, and where nothing was analysed. */
   emotions: ReportEmotions[];
   alerts: KeptAlert[];
+}
+
+/** A worker that runs models. */
+export interface WorkerHealth {
+  name: string;
+  kind: 'local' | 'remote';
+  state: 'stopped' | 'starting' | 'up';
+  /** Why it is not up. */
+  reason: string;
+  restarts: number;
+  host: string;
+  pid: number | null;
+  /** What it computes on: `cpu`, `cuda`, `tensorrt`; empty until it answered. */
+  device: string;
+  device_wanted: string;
+  providers: string[];
+  runtime: string;
+  threads: number;
+  rss_bytes: number | null;
+  gpu_bytes: number | null;
+  cpu_s: number | null;
+  in_flight: number;
+  models_loaded: string[];
+}
+
+export interface ModelHealth {
+  name: string;
+  task: string;
+  version: string;
+  summary: string;
+  licence: string;
+  size_bytes: number;
+  languages: string[];
+  duty: 'captions' | 'audio' | 'vision';
+  default: boolean;
+  installed: boolean;
+  loaded: boolean;
+  pinned: boolean;
+  providers: string[];
+  problem: string;
+  /** The command that brings it, while it is not installed. */
+  hint: string;
+  waiting: number;
+  queued: number;
+  answered: number;
+  failed: number;
+  run_ms: number;
+  batches: number;
+  max_batch: number;
+  latency: { samples: number; p50_ms: number; p99_ms: number } | null;
+  load_ms: number;
+}
+
+export type ModelAction = 'load' | 'unload' | 'pin' | 'unpin';
+
+export interface AdminModels {
+  health: {
+    state: 'off' | 'no_models' | 'starting' | 'ready' | 'degraded' | 'down';
+    warnings: string[];
+    /** Of them: why a graphics card that is there or configured is not used. */
+    gpu_warnings: string[];
+    workers: WorkerHealth[];
+    queue: {
+      waiting: number;
+      waiting_bytes: number;
+      in_flight: number;
+      sessions: number;
+      submitted: number;
+      answered: number;
+      expired: number;
+      repeated: number;
+      lost: number;
+      shed: Record<string, number>;
+    };
+  };
+  models: ModelHealth[];
 }

@@ -7,8 +7,16 @@ describe('parseRoute', () => {
     expect(parseRoute('/home')).toEqual({ page: 'home' });
     expect(parseRoute('/abc-defg-hij')).toEqual({ page: 'meeting', key: 'abc-defg-hij' });
     expect(parseRoute('/mtg_abcdefghij0123456789')).toEqual({ page: 'meeting', key: 'mtg_abcdefghij0123456789' });
+    expect(parseRoute('/transcripts')).toEqual({ page: 'transcripts' });
     expect(parseRoute('/nope')).toEqual({ page: 'unknown' });
     expect(parseRoute('/home/other')).toEqual({ page: 'unknown' });
+  });
+
+  it('knows what administrators look after', () => {
+    expect(parseRoute('/admin')).toEqual({ page: 'admin', section: 'models' });
+    expect(parseRoute('/admin/models')).toEqual({ page: 'admin', section: 'models' });
+    for (const path of ['/admin/x', '/admin/models/x']) expect(parseRoute(path), path).toEqual({ page: 'unknown' });
+    expect(afterSignIn('admin/models')).toBe('/admin/models');
   });
 
   it('knows recordings and what was shared of them', () => {
@@ -31,6 +39,7 @@ describe('afterSignIn', () => {
   it('leads to our own pages only', () => {
     expect(afterSignIn('profile')).toBe('/profile');
     expect(afterSignIn('recordings')).toBe('/recordings');
+    expect(afterSignIn('transcripts')).toBe('/transcripts');
     expect(afterSignIn('recordings/rec_abcdefghij0123456789')).toBe('/recordings/rec_abcdefghij0123456789');
     expect(afterSignIn('reports/abc-defg-hij')).toBe('/reports/abc-defg-hij');
     expect(afterSignIn('abc-defg-hij')).toBe('/abc-defg-hij');

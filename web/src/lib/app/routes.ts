@@ -1,5 +1,9 @@
 /** Addresses of pages; pure. */
 
+/** What administrators look after. */
+export const ADMIN_SECTIONS = ['models'] as const;
+export type AdminSection = (typeof ADMIN_SECTIONS)[number];
+
 export type Route =
   | { readonly page: 'start' }
   | { readonly page: 'login' }
@@ -9,6 +13,10 @@ export type Route =
   | { readonly page: 'profile' }
   | { readonly page: 'meeting'; readonly key: string }
   | { readonly page: 'recordings' }
+  /** Administrators' pages, each with its address below /admin. */
+  | { readonly page: 'admin'; readonly section: AdminSection }
+  /** What was said, searched. */
+  | { readonly page: 'transcripts' }
   | { readonly page: 'recording'; readonly id: string }
   /** Of a meeting, whose id or code it has. */
   | { readonly page: 'report'; readonly id: string }
@@ -34,7 +42,10 @@ export function parseRoute(path: string): Route {
     case 'home':
     case 'profile':
     case 'recordings':
+    case 'transcripts':
       return { page: name };
+    case 'admin':
+      return { page: 'admin', section: ADMIN_SECTIONS[0] };
   }
   const key = readMeetingKey(name);
   return key ? { page: 'meeting', key } : { page: 'unknown' };
@@ -43,6 +54,8 @@ export function parseRoute(path: string): Route {
 function parseDetail(name: string, detail: string): Route {
   if (name === 'recordings' && ID.test(detail)) return { page: 'recording', id: detail };
   if (name === 'reports' && (ID.test(detail) || CODE.test(detail))) return { page: 'report', id: detail };
+  const section = ADMIN_SECTIONS.find((one) => one === detail);
+  if (name === 'admin' && section) return { page: 'admin', section };
   if (name === 'shared' && TOKEN.test(detail)) return { page: 'shared', token: detail };
   return { page: 'unknown' };
 }
@@ -53,7 +66,10 @@ export function afterSignIn(wanted: string): string {
   switch (route.page) {
     case 'profile':
     case 'recordings':
+    case 'transcripts':
       return `/${route.page}`;
+    case 'admin':
+      return `/admin/${route.section}`;
     case 'recording':
       return `/recordings/${route.id}`;
     case 'report':

@@ -1,7 +1,9 @@
+import { enAdmin } from './en.admin';
 import { enCaptions } from './en.captions';
 import { enRecording } from './en.recording';
 import { enReport } from './en.report';
 import { enRoom } from './en.room';
+import { enSearch } from './en.search';
 import { enVision } from './en.vision';
 
 /** English texts; the keys of this table are the keys of every other language. */
@@ -10,6 +12,8 @@ export const en = {
   ...enRecording,
   ...enCaptions,
   ...enReport,
+  ...enSearch,
+  ...enAdmin,
   ...enVision,
 
   'app.tagline': 'Meetings on your own server',

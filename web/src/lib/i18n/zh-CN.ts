@@ -1,8 +1,10 @@
 import type { TextKey } from './keys';
+import { zhCNAdmin } from './zh-CN.admin';
 import { zhCNCaptions } from './zh-CN.captions';
 import { zhCNRecording } from './zh-CN.recording';
 import { zhCNReport } from './zh-CN.report';
 import { zhCNRoom } from './zh-CN.room';
+import { zhCNSearch } from './zh-CN.search';
 import { zhCNVision } from './zh-CN.vision';
 
 /** 简体中文。 */
@@ -11,6 +13,8 @@ export const zhCN: Record<TextKey, string> = {
   ...zhCNRecording,
   ...zhCNCaptions,
   ...zhCNReport,
+  ...zhCNSearch,
+  ...zhCNAdmin,
   ...zhCNVision,
 
   'app.tagline': '自己服务器上的会议',

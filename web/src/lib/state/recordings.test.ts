@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Page, Recording } from '../api/types';
 import {
-  canCancel, canProcess, chapterAt, emptyRecordings, newestByMeeting, percentDone, pollEveryMs, reduceRecordings, stageText,
+  canCancel, canProcess, chapterAt, emptyRecordings, momentOf, newestByMeeting, percentDone, pollEveryMs, reduceRecordings, stageText,
   stopKind, stopText, watchOnlyText, type RecordingsEvent, type RecordingsView,
 } from './recordings';
 
@@ -104,5 +104,23 @@ describe('a video that is not to be downloaded', () => {
   it('says nothing to who may, and nothing where there is no video', () => {
     expect(watchOnlyText(made(1, { recording_download: 'hosts' }))).toBeNull();
     expect(watchOnlyText(made(1, { status: 'processing', recording_download: 'hosts', permissions: watching }))).toBeNull();
+  });
+});
+
+describe('the moment of a phrase', () => {
+  const film = made(0, { stopped_at: '2026-03-01T10:10:00Z', duration_s: 599 });
+  const at = Date.parse('2026-03-01T10:01:05Z');
+
+  it('is in the film that was made then, a moment before', () => {
+    expect(momentOf([made(20), film], at)).toEqual({ id: 'rec_0', atS: 63 });
+    expect(momentOf([film], Date.parse('2026-03-01T10:00:01Z'))).toEqual({ id: 'rec_0', atS: 0 });
+  });
+
+  it('is not known of another time, of a film with pauses, or of none', () => {
+    expect(momentOf([film], Date.parse('2026-03-01T10:11:00Z'))).toBeNull();
+    expect(momentOf([film], Date.parse('2026-03-01T09:59:00Z'))).toBeNull();
+    expect(momentOf([{ ...film, duration_s: 400 }], at)).toBeNull();
+    expect(momentOf([{ ...film, status: 'processing', has_video_file: false }], at)).toBeNull();
+    expect(momentOf([], at)).toBeNull();
   });
 });

@@ -149,3 +149,19 @@ export function newestByMeeting(recordings: readonly Recording[]): ReadonlyMap<s
   }
   return found;
 }
+
+/** The film's clock begins with its first picture, a moment after somebody asked for it; and one wants the sentence's beginning. */
+const LEAD_S = 2;
+/** What a film may be shorter than its recording; more was paused, and then no second of it is known from here. */
+const PAUSED_S = 5;
+
+/** Where in which film that can be watched something was said; null: in none, or nobody knows. */
+export function momentOf(recordings: readonly Recording[], atMs: number): { readonly id: string; readonly atS: number } | null {
+  for (const one of recordings) {
+    if (!isPlayable(one) || one.stopped_at === null || one.duration_s === null) continue;
+    const [from, to] = [Date.parse(one.started_at), Date.parse(one.stopped_at)];
+    if (atMs < from || atMs > to || Math.abs((to - from) / 1000 - one.duration_s) > PAUSED_S) continue;
+    return { id: one.id, atS: Math.max(0, Math.floor((atMs - from) / 1000) - LEAD_S) };
+  }
+  return null;
+}

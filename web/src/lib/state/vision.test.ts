@@ -16,7 +16,7 @@ const camera = (muted = false): Participant['tracks'] => [{ track_id: 't', sourc
 const person = (id: string, role: Participant['role'] = 'participant'): Participant => ({
   participant_id: id, user_id: null, name: id, avatar_url: null, role, joined_at_ms: 0, hand_raised_at_ms: null, reconnecting: false, tracks: camera(),
 });
-const captions = { on: false, available: true, reason: null, language: 'auto', languages: [], transcript: true, report_at: null, since_ms: null, by_name: null };
+const captions = { on: false, available: true, reason: null, language: 'auto', languages: [], transcript: true, report_at: null, voices: false, since_ms: null, by_name: null };
 const joined = (vision: VisionState, selfId = 'guest'): AnyServerMessage => ({
   type: 'joined', session_id: 's', resume_token: 'r', resume_within_s: 30, heartbeat_s: 5, participant_id: selfId,
   room: {

@@ -1,0 +1,21 @@
+/** Texts of the search for what was said. */
+export const enSearch = {
+  'search.title': 'Search transcripts',
+  'search.short': 'Transcripts',
+  'search.label': 'Words that were said',
+  'search.hint': 'In every meeting whose transcript is open to you, newest first.',
+  'search.go': 'Search',
+  'search.meeting': 'Meeting',
+  'search.allMeetings': 'All meetings',
+  'search.speaker': 'Speaker',
+  'search.everybody': 'Everybody',
+  'search.results': 'What was found',
+  'search.found_one': '{count} phrase',
+  'search.found_other': '{count} phrases',
+  'search.foundMore': '{count} phrases and more',
+  'search.noneTitle': 'Nothing found',
+  'search.noneText': 'Nobody said that where you may read it. Try fewer words, or another spelling.',
+  'search.read': 'Read in the transcript: {name}, {time}',
+  'search.watch': 'Watch from {time}',
+  'search.watchTitle': 'Watch the recording from {time}: {name}',
+} as const;
