@@ -249,6 +249,10 @@ def administered(studio: Studio, codes: dict[str, str]) -> None:
         root.page.goto(studio.url + "/admin/models")
         root.page.wait_for("() => !!document.querySelector(`[data-testid='ai-model']`)")
         studio.picture(root, "admin-models")
+        for section, shown in (("jobs", "admin-list"), ("plugins", "admin-list"), ("audit", "audit-entry")):
+            root.page.goto(f"{studio.url}/admin/{section}")
+            root.page.wait_for("(id) => !!document.querySelector(`[data-testid='${id}']`)", shown)
+            studio.picture(root, f"admin-{section}")
 
 
 def recorded(studio: Studio, codes: dict[str, str]) -> None:

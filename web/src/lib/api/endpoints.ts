@@ -4,7 +4,11 @@ import { call } from './client';
 import type {
   AdminModels,
   AiInfo,
+  AuditEntry,
+  AuditVerdict,
   FoundSegment,
+  Job,
+  JobState,
   JoinGrant,
   KeptAlert,
   Meeting,
@@ -14,6 +18,7 @@ import type {
   ModelAction,
   ModelHealth,
   Page,
+  Plugin,
   ProcessingDraft,
   Recording,
   ServerInfo,
@@ -95,6 +100,15 @@ export const api = {
     return call<Page<FoundSegment>>('GET', `/transcripts?${query}`);
   },
 
+  jobs: (state: JobState | null, cursor: string | null = null) =>
+    call<Page<Job>>('GET', `/admin/jobs?limit=50${state ? `&state=${state}` : ''}${cursor ? `&cursor=${at(cursor)}` : ''}`),
+  actOnJob: (id: string, action: 'requeue' | 'cancel') => call<Job>('POST', `/admin/jobs/${at(id)}/${action}`, {}),
+  dropJob: (id: string) => call<unknown>('DELETE', `/admin/jobs/${at(id)}`),
+  plugins: () => call<Page<Plugin>>('GET', '/admin/plugins'),
+  enablePlugin: (name: string) => call<Plugin>('POST', `/admin/plugins/${at(name)}/enable`, {}),
+  audit: (action: string, cursor: string | null = null) =>
+    call<Page<AuditEntry>>('GET', `/admin/audit?limit=50${action ? `&action=${at(action)}` : ''}${cursor ? `&cursor=${at(cursor)}` : ''}`),
+  verifyAudit: () => call<AuditVerdict>('GET', '/admin/audit/verify'),
   adminModels: () => call<AdminModels>('GET', '/admin/models'),
   setUpModel: (model: string, action: ModelAction) => call<ModelHealth>('POST', '/ai/setup', { model, action }),
 
@@ -127,6 +141,7 @@ export const files = {
   thumbnail: (base: string) => `${base}/thumbnail`,
   captions: (base: string) => `${base}/captions.vtt`,
   evidence: (alertId: string) => `/api/v1/alerts/${at(alertId)}/evidence`,
+  audit: '/api/v1/admin/audit/export',
   report: (meetingId: string) => `/api/v1/meetings/${at(meetingId)}/report?format=md`,
   transcript: (meetingId: string, format: 'vtt' | 'srt' | 'md') =>
     `/api/v1/meetings/${at(meetingId)}/transcript?format=${format}`,

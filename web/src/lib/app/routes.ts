@@ -1,7 +1,7 @@
 /** Addresses of pages; pure. */
 
 /** What administrators look after. */
-export const ADMIN_SECTIONS = ['models'] as const;
+export const ADMIN_SECTIONS = ['models', 'jobs', 'plugins', 'audit'] as const;
 export type AdminSection = (typeof ADMIN_SECTIONS)[number];
 
 export type Route =

@@ -4,6 +4,11 @@ export function clock(atMs: number, language: string): string {
   return new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit' }).format(atMs);
 }
 
+/** Date and time to the second, as tables of events have it. */
+export function moment(atMs: number, language: string): string {
+  return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium' }).format(atMs);
+}
+
 /** "Mon, 23 Nov" with the year only when it is another one. */
 export function day(atMs: number, language: string, nowMs: number): string {
   const sameYear = new Date(atMs).getFullYear() === new Date(nowMs).getFullYear();
