@@ -17,7 +17,7 @@ from appliance.jobs.registry import Registry
 from appliance.jobs.schedule import Daily, Every
 from appliance.jobs.types import JobType, NoPayload
 from appliance.settings import Settings
-from appliance.store import job_runs, jobs, notifications, outbox, sessions, vision
+from appliance.store import job_runs, jobs, notifications, outbox, reports, sessions, transcripts, vision
 from appliance.store.database import Conn, Database, DatabaseUnavailableError
 
 P = ParamSpec("P")
@@ -36,6 +36,8 @@ FORGET_NOTIFICATIONS = JobType(name="notifications.forget", payload=NoPayload, p
 
 FORGET_VISION = JobType(name="vision.forget", payload=NoPayload, priority="low", at_once=1)
 """And what was found in pictures."""
+FORGET_TRANSCRIPTS = JobType(name="transcripts.forget", payload=NoPayload, priority="low", at_once=1)
+"""And what was said, with the reports that quote it."""
 
 
 class StoreQueue:
@@ -83,6 +85,15 @@ async def _begin(conn: Conn, plans: Mapping[str, tuple[str, int]], now_ms: int, 
     return await job_runs.take_back_all(conn, now_ms) if alone else []
 
 
+async def _forget_transcript(conn: Conn, before_ms: int) -> int:
+    """A meeting's, if there is one that is old: one transaction each."""
+    meeting_id = await transcripts.oldest_meeting(conn, before_ms)
+    if meeting_id is None:
+        return 0
+    await reports.remove_meeting(conn, meeting_id)
+    return await transcripts.remove_meeting(conn, meeting_id)
+
+
 async def _tick(conn: Conn, due: Due, next_at_ms: int, order: Order) -> bool:
     if not await job_runs.tick(conn, due, next_at_ms):
         return False
@@ -124,6 +135,11 @@ def add_chores(
     async def forget_vision(_context: JobContext, _payload: NoPayload) -> int:
         return await in_slices(vision.forget, now_ms() - settings.vision.keep_days * _DAY_MS)
 
+    async def forget_transcripts(_context: JobContext, _payload: NoPayload) -> int:
+        days = settings.captions.keep_days
+        return await in_slices(_forget_transcript, now_ms() - days * _DAY_MS) if days else 0
+
+    registry.task(FORGET_TRANSCRIPTS, forget_transcripts)
     registry.task(FORGET_SESSIONS, forget_sessions)
     registry.task(FORGET_EVENTS, forget_events)
     registry.task(FORGET_NOTIFICATIONS, forget_notifications)
@@ -132,5 +148,6 @@ def add_chores(
     registry.recur("sessions.forget", FORGET_SESSIONS, NoPayload(), Every(3600))
     registry.recur("jobs.forget", FORGET_JOBS, NoPayload(), Daily(3))
     registry.recur("events.forget", FORGET_EVENTS, NoPayload(), Daily(3))
+    registry.recur("transcripts.forget", FORGET_TRANSCRIPTS, NoPayload(), Daily(3))
     registry.recur("vision.forget", FORGET_VISION, NoPayload(), Daily(3))
     registry.recur("notifications.forget", FORGET_NOTIFICATIONS, NoPayload(), Daily(3))

@@ -233,6 +233,7 @@ class CaptionsSettings(Section, frozen=True):
     enabled: bool = True
     language: Annotated[str, Meta(pattern=r"^[a-z]{2,16}$")] = "auto"
     transcript: bool = True
+    keep_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
 
 
 class VisionSettings(Section, frozen=True):

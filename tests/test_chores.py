@@ -14,17 +14,19 @@ from appliance.chores import (
     FORGET_JOBS,
     FORGET_NOTIFICATIONS,
     FORGET_SESSIONS,
+    FORGET_TRANSCRIPTS,
     FORGET_VISION,
     StoreQueue,
     add_chores,
 )
 from appliance.jobs.ports import QueueUnavailableError
 from appliance.jobs.registry import Registry
-from appliance.settings import DatabaseSettings, Settings
-from appliance.store import job_runs, jobs, sessions, users
+from appliance.settings import CaptionsSettings, DatabaseSettings, Settings
+from appliance.store import job_runs, jobs, meetings, sessions, transcripts, users
 from appliance.store.database import Conn, Database
 from appliance.store.migrations import migrate
 from appliance.store.sqlite import open_sqlite
+from appliance.store.transcripts import Segment
 from tests.support import stored_rows as rows
 from tests.support.databases import open_test_database
 from tests.support.queued_jobs import Number, a_turn, done, now_ms, number_type, working
@@ -64,11 +66,13 @@ async def test_expired_sessions_and_old_jobs_are_forgotten(target: str | Path) -
         new = await _finished(database, now_ms() - 6 * DAY_MS)
         async with working(database, fill):
             pass  # writes the schedules down
-        assert await database.run(_all_due) == 5
+        assert await database.run(_all_due) == 6
         async with working(database, fill) as shop:
-            while shop.tally.outcomes.total() < 5:  # noqa: ASYNC110  # another task's transaction
+            while shop.tally.outcomes.total() < 6:  # noqa: ASYNC110  # another task's transaction
                 await trio.sleep(0.01)
-        chores = (FORGET_SESSIONS, FORGET_JOBS, FORGET_EVENTS, FORGET_NOTIFICATIONS, FORGET_VISION)
+        chores = (
+            FORGET_SESSIONS, FORGET_JOBS, FORGET_EVENTS, FORGET_NOTIFICATIONS, FORGET_VISION, FORGET_TRANSCRIPTS,
+        )  # fmt: skip
         assert shop.tally.outcomes == {(chore.name, "done"): 1 for chore in chores}
         assert await database.read(sessions.by_id, "ses_old") is None
         assert await database.read(sessions.by_id, "ses_new") is not None
@@ -84,7 +88,40 @@ async def test_expired_sessions_and_old_jobs_are_forgotten(target: str | Path) -
             "events.forget": "0",
             "notifications.forget": "0",
             "vision.forget": "0",
+            "transcripts.forget": "0",
         }
+
+
+async def test_transcripts_are_forgotten_where_the_settings_say_so(target: str | Path) -> None:
+    settings = Settings(captions=CaptionsSettings(keep_days=30))
+
+    def said(ident: str, meeting: str, days_ago: int) -> Segment:
+        at_ms = now_ms() - days_ago * DAY_MS
+        return Segment(
+            id=f"cap_{ident}", meeting_id=f"mtg_{meeting}", participant_id="prt_a", name="Ann", start_ms=at_ms,
+            end_ms=at_ms + 100, text="Good morning.", language="en",
+        )  # fmt: skip
+
+    async def fill_rows(conn: Conn) -> None:
+        await users.insert(conn, rows.user("ann"))
+        for meeting in ("old", "both", "new"):
+            await meetings.insert(conn, rows.meeting(meeting, "usr_ann"))
+        for segment in (said("a", "old", 40), said("b", "old", 31), said("c", "both", 31), said("d", "both", 29)):
+            await transcripts.insert(conn, segment=segment)
+
+    def fill(registry: Registry) -> None:
+        add_chores(registry, database, settings, subscribers=(), now_ms=now_ms)
+
+    async with open_test_database(target) as database:
+        await database.run(fill_rows)
+        async with working(database, fill):
+            pass
+        await database.run(_all_due)
+        async with working(database, fill) as shop:
+            while shop.tally.outcomes[(FORGET_TRANSCRIPTS.name, "done")] < 1:  # noqa: ASYNC110  # another task's
+                await trio.sleep(0.01)
+        assert not await database.read(transcripts.exists, "mtg_old")
+        assert await database.read(transcripts.exists, "mtg_both")  # somebody spoke there since
 
 
 async def test_only_sqlite_takes_back_what_runs_at_a_start(target: str | Path) -> None:

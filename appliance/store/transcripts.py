@@ -65,6 +65,16 @@ async def remove_meeting(conn: Conn, meeting_id: str) -> int:
     return await conn.execute("DELETE FROM transcript_segments WHERE meeting_id = $1", meeting_id)
 
 
+async def oldest_meeting(conn: Conn, before_ms: int) -> str | None:
+    """A meeting of which something is kept, and nothing that was said at or after that time; None: there is none."""
+    of_it = "SELECT 1 FROM transcript_segments s WHERE s.meeting_id = m.id"
+    found = await conn.fetchval(
+        f"SELECT m.id FROM meetings m WHERE EXISTS ({of_it}) AND NOT EXISTS ({of_it} AND s.start_ms >= $1) LIMIT 1",
+        before_ms,
+    )
+    return None if found is None else str(found)
+
+
 async def exists(conn: Conn, meeting_id: str) -> bool:
     """Whether anything is kept of what was said."""
     query = "SELECT 1 FROM transcript_segments WHERE meeting_id = $1 LIMIT 1"

@@ -6,12 +6,15 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import icalendar
 
+from tests.e2e.person import Person
 from tests.support.browser import wait_until
+from tests.support.http_client import PASSWORD
 from tests.support.http_receiver import receiving
 from tests.support.installed import ROOT, environ_of, install_plugin
 from tests.support.mail_server import Mail, mail_server
@@ -19,6 +22,7 @@ from tests.support.server import running_server
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 ARRIVES_WITHIN_S = 30.0
+TICKED = "([id, on]) => document.querySelector(`[data-testid='${id}']`)?.checked === on"
 GUIDE = (ROOT / "plugins" / "parley-webhook" / "README.md").read_text()
 
 
@@ -42,7 +46,7 @@ def event_in(mail: Mail) -> tuple[str, Any]:
     return str(calendar["METHOD"]), event
 
 
-def test_people_are_told(lab: None, environment: Path, tmp_path: Path) -> None:
+def test_people_are_told(lab: None, environment: Path, tmp_path: Path, people: Callable[..., Person]) -> None:
     with mail_server("none") as box, receiving() as receiver:
         settings = {
             "PARLEY_HTTP__PUBLIC_URL": "https://meet.example.org",
@@ -103,3 +107,23 @@ def test_people_are_told(lab: None, environment: Path, tmp_path: Path) -> None:
                 "the test is on its way by both",
                 within_s=ARRIVES_WITHIN_S,
             )
+
+            page = people("Ana", "red", url=server.url)
+            page.sign_in("ana", PASSWORD)
+            page.page.goto(server.url + "/profile")
+            page.page.wait_for(TICKED, ["notify-meeting.reminder-email", True])
+            page.page.click("notify-meeting.reminder-email")
+            wait_until(
+                lambda: ana.get("/notifications/preferences")["off"]
+                == [{"kind": "meeting.reminder", "notifier": "email"}],
+                "the box says what is not wanted",
+                within_s=10,
+            )
+            assert page.page.evaluate(TICKED, ["notify-meeting.reminder-webhook", True])
+            before = len(mails_to(box.mails, "ana@example.org"))
+            page.page.click("notifications-test")
+            wait_until(
+                lambda: len(mails_to(box.mails, "ana@example.org")) > before, "a test mail", within_s=ARRIVES_WITHIN_S
+            )
+            page.page.goto(server.url + "/profile")
+            page.page.wait_for("() => document.querySelectorAll(`[data-testid='notification']`).length > 2")

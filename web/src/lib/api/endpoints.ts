@@ -17,10 +17,12 @@ import type {
   MeetingReport,
   ModelAction,
   ModelHealth,
+  NotificationPreferences,
   Page,
   Plugin,
   ProcessingDraft,
   Recording,
+  SentNotification,
   ServerInfo,
   ShareLink,
   SignedIn,
@@ -100,6 +102,12 @@ export const api = {
     return call<Page<FoundSegment>>('GET', `/transcripts?${query}`);
   },
 
+  notificationPreferences: () => call<NotificationPreferences>('GET', '/notifications/preferences'),
+  setNotificationPreferences: (wish: Partial<Pick<NotificationPreferences, 'locale' | 'time_zone' | 'off'>>) =>
+    call<NotificationPreferences>('PUT', '/notifications/preferences', wish),
+  notifications: (cursor: string | null) =>
+    call<Page<SentNotification>>('GET', `/notifications?limit=20${cursor ? `&cursor=${at(cursor)}` : ''}`),
+  testNotification: () => call<SentNotification>('POST', '/notifications/test', {}),
   jobs: (state: JobState | null, cursor: string | null = null) =>
     call<Page<Job>>('GET', `/admin/jobs?limit=50${state ? `&state=${state}` : ''}${cursor ? `&cursor=${at(cursor)}` : ''}`),
   actOnJob: (id: string, action: 'requeue' | 'cancel') => call<Job>('POST', `/admin/jobs/${at(id)}/${action}`, {}),

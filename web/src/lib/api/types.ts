@@ -452,3 +452,30 @@ export interface AuditVerdict {
   broken_at: number | null;
   reason: string;
 }
+
+/** What somebody wants to be told of, and by whom this server can tell. */
+export interface NotificationPreferences {
+  locale: string;
+  time_zone: string;
+  off: { kind: string; notifier: string }[];
+  kinds: string[];
+  notifiers: string[];
+}
+
+export interface NotificationDelivery {
+  notifier: string;
+  state: 'waiting' | 'sent' | 'failed' | 'skipped';
+  attempts: number;
+  reason: string | null;
+  changed_at: string;
+}
+
+export interface SentNotification {
+  id: string;
+  kind: string;
+  title: string;
+  body: string;
+  url: string | null;
+  created_at: string;
+  deliveries: NotificationDelivery[];
+}

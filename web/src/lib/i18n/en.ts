@@ -3,6 +3,7 @@ import { enCaptions } from './en.captions';
 import { enRecording } from './en.recording';
 import { enReport } from './en.report';
 import { enRoom } from './en.room';
+import { enNotifications } from './en.notifications';
 import { enSearch } from './en.search';
 import { enVision } from './en.vision';
 
@@ -12,6 +13,7 @@ export const en = {
   ...enRecording,
   ...enCaptions,
   ...enReport,
+  ...enNotifications,
   ...enSearch,
   ...enAdmin,
   ...enVision,

@@ -4,6 +4,7 @@ import { zhCNCaptions } from './zh-CN.captions';
 import { zhCNRecording } from './zh-CN.recording';
 import { zhCNReport } from './zh-CN.report';
 import { zhCNRoom } from './zh-CN.room';
+import { zhCNNotifications } from './zh-CN.notifications';
 import { zhCNSearch } from './zh-CN.search';
 import { zhCNVision } from './zh-CN.vision';
 
@@ -13,6 +14,7 @@ export const zhCN: Record<TextKey, string> = {
   ...zhCNRecording,
   ...zhCNCaptions,
   ...zhCNReport,
+  ...zhCNNotifications,
   ...zhCNSearch,
   ...zhCNAdmin,
   ...zhCNVision,
