@@ -4,11 +4,7 @@ import { call } from './client';
 import type {
   AdminModels,
   AiInfo,
-  AuditEntry,
-  AuditVerdict,
   FoundSegment,
-  Job,
-  JobState,
   JoinGrant,
   KeptAlert,
   Meeting,
@@ -17,18 +13,24 @@ import type {
   MeetingReport,
   ModelAction,
   ModelHealth,
-  NotificationPreferences,
   Page,
-  Plugin,
   ProcessingDraft,
   Recording,
-  SentNotification,
   ServerInfo,
   ShareLink,
   SignedIn,
   TranscriptSegment,
   User,
 } from './types';
+import type {
+  AuditEntry,
+  AuditVerdict,
+  Job,
+  JobState,
+  NotificationPreferences,
+  Plugin,
+  SentNotification,
+} from './types.admin';
 
 const at = encodeURIComponent;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { NotificationPreferences } from '../api/types';
+import type { NotificationPreferences } from '../api/types.admin';
 import { deliveryText, isWanted, kindText, withWish } from './notifications';
 
 const preferences: NotificationPreferences = {

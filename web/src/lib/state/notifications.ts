@@ -1,6 +1,6 @@
 /** What people are told of, by whom, and how that went; pure. */
 
-import type { NotificationDelivery, NotificationPreferences } from '../api/types';
+import type { NotificationDelivery, NotificationPreferences } from '../api/types.admin';
 import { t } from '../i18n/index.svelte';
 import type { TextKey } from '../i18n/keys';
 
