@@ -64,7 +64,7 @@ def test_people_are_told(lab: None, environment: Path, tmp_path: Path, people: C
         for name in ("parley-email", "parley-webhook"):
             install_plugin(name, tmp_path, environ)
         program = (str(environment / "bin" / "parley"), "serve")
-        with running_server(tmp_path / "server", settings, program=program) as server:
+        with running_server(tmp_path / "told", settings, program=program) as server:
             ana = server.client().register("ana", "Ana")
             welcome = wait_until(
                 lambda: mails_to(box.mails, "ana@example.org"), "the welcome mail", within_s=ARRIVES_WITHIN_S
