@@ -2,8 +2,8 @@
 export const enNotifications = {
   'notifications.title': 'Notifications',
   'notifications.none': 'This server tells nobody anything by itself: an administrator enables a plugin for mail or webhooks.',
-  'notifications.language': 'In this language',
-  'notifications.timeZone': 'Times of',
+  'notifications.language': 'Language',
+  'notifications.timeZone': 'Time zone',
   'notifications.of': 'Tell me of',
   'notifications.test': 'Send a test',
   'notifications.tested': 'A test is under way. How it fared is below.',
