@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from tests.support.call import LARGE, Sender, Watched, Watcher, first_good
@@ -10,7 +11,7 @@ from tests.support.call import LARGE, Sender, Watched, Watcher, first_good
 SMALL = {"width": 420, "height": 340}
 LAYERS = {240: "q", 480: "h", 960: "f"}
 # Three browsers share two cores; a change counts that is quick once in so many.
-ATTEMPTS = 3
+ATTEMPTS = 5
 
 # Resolves to the seconds from the window's change of size to the first smaller frame that is presented.
 SHRUNK = """() => {
@@ -43,12 +44,12 @@ def test_a_small_tile_takes_a_lower_layer(watchers: Callable[..., Watcher], send
         took.append(watcher.page.evaluate("() => window.shrunk"))
 
     watcher.pause(1)
-    small = _pays_for_what_it_sees(watcher, sender)
+    # a busy machine's sender makes less of its largest layer
+    small = _pays_for_what_it_sees(watcher, sender, at_most_bps=0.7 * large.video_bps)
     assert small.width < large.width
-    assert small.video_bps < 0.7 * large.video_bps  # a busy machine's sender makes less of its largest layer
 
 
-def _pays_for_what_it_sees(watcher: Watcher, sender: Sender) -> Watched:
+def _pays_for_what_it_sees(watcher: Watcher, sender: Sender, *, at_most_bps: float = math.inf) -> Watched:
     """A span in which what arrived is what the sender made of the layer that is on the screen."""
 
     def span() -> tuple[Watched, dict[str, float]]:
@@ -58,7 +59,7 @@ def _pays_for_what_it_sees(watcher: Watcher, sender: Sender) -> Watched:
 
     def good(span: tuple[Watched, dict[str, float]]) -> bool:
         seen, sent = span
-        made = sent[LAYERS[seen.width]]
-        return 0.7 * made < seen.video_bps < 1.3 * made
+        layer = LAYERS.get(seen.width)  # Chromium shrinks its layers for some seconds when it lacks a processor
+        return layer is not None and 0.7 * sent[layer] < seen.video_bps < min(1.3 * sent[layer], at_most_bps)
 
     return first_good(span, good)[0]
