@@ -16,6 +16,7 @@ import numpy as np
 from av.audio.codeccontext import AudioCodecContext
 
 from appliance.ai.sound import RATE_HZ, RawFormat, Resampling, Samples, check_raw_format, raw_samples_untrusted
+from appliance.ai.tasks import split_payload_untrusted
 from appliance.inference.task import TaskError
 
 OPUS_HZ = 48_000
@@ -26,6 +27,8 @@ SILENCE_S = 1.0
 """So much silence at most is put into a gap: enough that every phrase ends, and no more work than that."""
 GAP_S = 0.06
 """Packets come with jitter of time stamps below this and no gap is made of it."""
+MAX_PACKETS = 100_000
+"""Of one request: half an hour of 20 ms."""
 STREAM_FORMATS = ("opus", "pcm", "pcm_f32")
 
 _FRAME_MS = (10, 20, 40, 60) * 3 + (10, 20) * 2 + (2.5, 5, 10, 20) * 4
@@ -48,19 +51,6 @@ def packet_length_s(packet: bytes) -> float:
     if not 0 < length_s <= MAX_PACKET_S + 1e-9:
         raise TaskError("bad_audio", f"an Opus packet of {length_s * 1000:.0f} ms")
     return length_s
-
-
-def split_packets_untrusted(payload: bytes, sizes: object) -> list[bytes]:
-    """Packets that lie one after the other in a payload; TaskError ``bad_option``."""
-    if not isinstance(sizes, list | tuple) or not all(isinstance(s, int) and 0 < s < 65536 for s in sizes):
-        raise TaskError("bad_option", "packets: must be the sizes of the packets in bytes")
-    if sum(sizes) != len(payload):
-        raise TaskError("bad_option", f"packets: {sum(sizes)} bytes in all, the payload has {len(payload)}")
-    found, at = [], 0
-    for size in sizes:
-        found.append(payload[at : at + size])
-        at += size
-    return found
 
 
 @dataclass(frozen=True)
@@ -93,7 +83,7 @@ class LiveSound:
         ``packets``: their sizes, for Opus. TaskError ``bad_option`` or ``bad_audio``; the stream may go on after it.
         """
         if self._codec is not None:
-            split = split_packets_untrusted(payload, packets)
+            split = split_payload_untrusted(payload, packets, "packets", MAX_PACKETS)
             for packet in split:
                 packet_length_s(packet)
             sound = self._decode(split)
@@ -138,7 +128,8 @@ class LiveSound:
 def opus_samples_untrusted(payload: bytes, sizes: object, max_s: float) -> Samples:
     """Packets that follow each other, whole; TaskError ``bad_option`` or ``bad_audio``, which is also of more than
     ``max_s``."""
-    length_s = sum(packet_length_s(packet) for packet in split_packets_untrusted(payload, sizes))
+    packets = split_payload_untrusted(payload, sizes, "packets", MAX_PACKETS)
+    length_s = sum(packet_length_s(packet) for packet in packets)
     if length_s > max_s:
         raise TaskError("bad_audio", f"{length_s:.1f} s of sound, at most {max_s:g} s")
     pieces = LiveSound("opus").feed(payload, None, sizes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Generic, TypeVar
 
 from appliance.inference.task import Request, Result, TaskError
@@ -22,6 +23,17 @@ def one_by_one(requests: Sequence[Request], answer: Callable[[Request], Result])
         except TaskError as error:
             answers.append(error)
     return answers
+
+
+def split_payload_untrusted(payload: bytes, sizes: object, option: str, most: int) -> list[bytes]:
+    """Up to ``most`` parts that lie one behind the other in a payload, by their sizes; TaskError ``bad_option``."""
+    if not isinstance(sizes, list | tuple) or not all(type(size) is int and size > 0 for size in sizes):
+        raise TaskError("bad_option", f"{option}: must be sizes in bytes")
+    if len(sizes) > most:
+        raise TaskError("bad_option", f"{option}: {len(sizes)}, at most {most} in one request")
+    if sum(sizes) != len(payload):
+        raise TaskError("bad_option", f"{option}: {sum(sizes)} bytes in all, the payload has {len(payload)}")
+    return [payload[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True)]
 
 
 class Sessions(Generic[State]):

@@ -28,8 +28,8 @@ ANSWER_WITHIN_S = 1.0
 TASK = "speaker"
 
 
-class VoiceModel(Protocol):
-    """What this asks of `inference.client.Inference`."""
+class SpeechModels(Protocol):
+    """What this and `voice` ask of `inference.client.Inference`."""
 
     async def infer(
         self, name: str, payload: bytes, options: dict[str, Any], *, priority: Literal["high"], within_s: float
@@ -47,7 +47,7 @@ class _Answer(msgspec.Struct, frozen=True):
 class SharedMicrophone:
     """One track's, while its voice is served."""
 
-    def __init__(self, inference: VoiceModel, model: str) -> None:
+    def __init__(self, inference: SpeechModels, model: str) -> None:
         """``model``: of the catalog, its task is ``speaker``."""
         self._inference = inference
         self._model = model

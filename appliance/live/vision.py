@@ -31,7 +31,7 @@ Analysis = Literal["emotion", "deepfake"]
 ANALYSES: tuple[Analysis, ...] = ("emotion", "deepfake")
 
 MAX_LAYER = 1
-"""Of a camera in three layers the middle one, 480 pixels wide: enough for a face, and no uplink for the top one."""
+"""Of three layers the middle one: browsers make three of cameras from 960 pixels on, so it has 480 and more."""
 TAP_BYTES = 1024 * 1024
 """Four seconds of a picture of 2 Mbit/s: it is drained four times a second, and more is of no use."""
 OVERLOADED_S = 10.0

@@ -7,15 +7,15 @@ request and not a queue. What the recogniser cannot do is counted and told, and 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import msgspec
 import structlog
 import trio
 
 from appliance.ids import new_id
-from appliance.inference.replies import InferenceError, Reply
-from appliance.live.shared_microphone import SharedMicrophone
+from appliance.inference.replies import InferenceError
+from appliance.live.shared_microphone import SharedMicrophone, SpeechModels
 from appliance.live.speech_feed import SpeechFeed, Step
 from appliance.recorder.writer import Tap
 
@@ -28,18 +28,6 @@ ANSWER_WITHIN_S = 6.0
 PARTIAL_EACH_S = 0.25
 """Four changes of a line in a second are as much as an eye takes."""
 SHED_CODES = frozenset({"overloaded", "expired"})
-
-
-class Recogniser(Protocol):
-    """What this asks of `inference.client.Inference`."""
-
-    async def infer(
-        self, name: str, payload: bytes, options: dict[str, Any], *, priority: Literal["high"], within_s: float
-    ) -> Reply:
-        """One request; InferenceError."""
-
-    def close_session(self, name: str, session: str) -> None:
-        """Forget a stream's state."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +63,7 @@ class Voice:
 
     def __init__(
         self,
-        recogniser: Recogniser,
+        recogniser: SpeechModels,
         tap: Tap,
         *,
         participant_id: str,

@@ -1,13 +1,15 @@
 """Who spoke how long, and who was there when; from what was said and who was connected. Pure.
 
 Owns what a person and a turn are. A person is an account or a guest, however often they came back; somebody of whom
-neither is known any more is each of their connections. A turn is what somebody says until somebody else speaks, or
-until `PAUSE_MS` of silence. Talk time is the time in which phrases were spoken, pauses left out; who speaks on two
+neither is known any more is each of their connections. The voices of a microphone that several share are people of
+their own as far as captions told them apart. A turn is what somebody says until somebody else speaks, or until
+`PAUSE_MS` of silence. Talk time is the time in which phrases were spoken, pauses left out; who speaks on two
 microphones at once is counted once.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -18,16 +20,17 @@ from appliance.store.transcripts import Segment
 
 # Longer than people pause for breath or a thought within what they say; then something new begins.
 PAUSE_MS = 5000
+_VOICE = re.compile(r" \(\d+\)")
 _RANK: dict[MeetingRole, int] = {"participant": 0, "cohost": 1, "host": 2}
 
 
 def speakers(segments: Sequence[Segment], joins: Iterable[ParticipantRecord]) -> tuple[Speaker, ...]:
     """Who spoke, most first. ``segments`` in the order of speaking."""
-    person_of = {join.id: _person(join) for join in joins}
-    people: dict[str, _Voice] = {}
+    known = {join.id: join for join in joins}
+    people: dict[tuple[str, str], _Voice] = {}
     before: _Voice | None = None
     for segment in segments:
-        person = person_of.get(segment.participant_id, segment.participant_id)
+        person = _speaker(segment, known.get(segment.participant_id))
         voice = people.get(person)
         if voice is None:
             voice = people[person] = _Voice(participant_id=segment.participant_id)
@@ -83,6 +86,15 @@ class _Voice(msgspec.Struct, kw_only=True):
         self.talk_ms += max(0, segment.end_ms - begins_ms)
         self._spoken_until_ms = max(self._spoken_until_ms, segment.end_ms)
         self.longest_turn_ms = max(self.longest_turn_ms, self._spoken_until_ms - self._turn_from_ms)
+
+
+def _speaker(segment: Segment, join: ParticipantRecord | None) -> tuple[str, str]:
+    """The person, and which voice of a shared microphone: `live.captions` puts its number behind the track's name."""
+    if join is None:
+        return segment.participant_id, ""
+    behind = segment.name.removeprefix(join.name)
+    is_numbered = segment.name != behind and _VOICE.fullmatch(behind) is not None
+    return _person(join), behind if is_numbered else ""
 
 
 def _person(join: ParticipantRecord) -> str:

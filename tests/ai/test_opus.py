@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from appliance.ai.opus import LiveSound, packet_length_s, split_packets_untrusted
+from appliance.ai.opus import LiveSound, opus_samples_untrusted, packet_length_s
 from appliance.ai.sound import RATE_HZ, RawFormat
 from appliance.inference.task import TaskError
 from tests.support.ai_sounds import opus_packets, tone
@@ -79,12 +79,15 @@ def test_packets_that_cannot_be_are_refused(packet: bytes) -> None:
     assert caught.value.code == "bad_audio"
 
 
-@pytest.mark.parametrize("sizes", [None, "12", [0], [-1, 4], [1.5], [2], [70_000], {}])
-def test_sizes_of_packets_must_be_those_of_the_payload(sizes: object) -> None:
-    with pytest.raises(TaskError) as caught:
-        split_packets_untrusted(b"abc", sizes)
-    assert caught.value.code == "bad_option"
-    assert split_packets_untrusted(b"abc", [1, 2]) == [b"a", b"bc"]
+def test_packets_without_a_container_are_a_whole_sound_of_bounded_length() -> None:
+    packets = opus_packets(tone(1.0))
+    sizes = [len(packet) for packet in packets]
+    samples = opus_samples_untrusted(b"".join(packets), sizes, 2.0)
+    assert len(samples) == pytest.approx(RATE_HZ, rel=0.05)
+    with pytest.raises(TaskError, match=r"at most 0\.5 s"):
+        opus_samples_untrusted(b"".join(packets), sizes, 0.5)
+    with pytest.raises(TaskError, match="packets: "):
+        opus_samples_untrusted(b"".join(packets), sizes[1:], 2.0)
 
 
 def test_raw_pcm_is_a_stream_too() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from appliance.ai.tasks import MAX_SESSIONS, Sessions, one_by_one
+from appliance.ai.tasks import MAX_SESSIONS, Sessions, one_by_one, split_payload_untrusted
 from appliance.inference.task import Request, Result, TaskError
 
 
@@ -36,3 +36,12 @@ def test_sessions_are_kept_closed_and_bounded() -> None:
         sessions.of("one more", list)
     assert caught.value.code == "too_many_sessions"
     assert len(sessions) == MAX_SESSIONS
+
+
+@pytest.mark.parametrize("sizes", [None, "12", [0], [-1, 4], [1.5], [True, 2], [2], [70_000], {}, [1, 1, 1]])
+def test_the_sizes_of_parts_must_be_those_of_the_payload(sizes: object) -> None:
+    with pytest.raises(TaskError, match="parts: ") as caught:
+        split_payload_untrusted(b"abc", sizes, "parts", 2)
+    assert caught.value.code == "bad_option"
+    assert split_payload_untrusted(b"abc", [1, 2], "parts", 2) == [b"a", b"bc"]
+    assert split_payload_untrusted(b"", [], "parts", 2) == []

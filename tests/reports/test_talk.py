@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from appliance.reports.records import Stay
 from appliance.reports.talk import attendees, speakers
 from appliance.store.participants import ParticipantRecord
@@ -49,6 +51,22 @@ def test_who_comes_back_is_one_person_and_counted_once() -> None:
         Stay(joined_at_ms=T0 + 5000, left_at_ms=T0 + 20_000),
         Stay(joined_at_ms=T0 + 30_000, left_at_ms=None),
     )
+
+
+def test_voices_of_a_shared_microphone_are_people_of_their_own() -> None:
+    joins = [join("prt_Room", "Room 4", 0, 90), join("prt_Ann", "Ann (2)", 0, 90, user_id="usr_ann")]
+    names = ["Room 4 (1)", "Room 4 (2)", "Room 4 (1)", "Room 4", "Ann (2)", "Ann (2)"]
+    said = [
+        msgspec.structs.replace(phrase(number, name.split()[0], "a", start_s=number * 3, length_s=2), name=name)
+        for number, name in enumerate(names)
+    ]
+    found = {one.name: (one.participant_id, one.turns, one.talk_ms) for one in speakers(said, joins)}
+    assert found == {
+        "Room 4 (1)": ("prt_Room", 2, 4000),
+        "Room 4 (2)": ("prt_Room", 1, 2000),
+        "Room 4": ("prt_Room", 1, 2000),  # too short to tell
+        "Ann (2)": ("prt_Ann", 1, 4000),  # it is her name
+    }
 
 
 def test_a_stay_that_goes_on_has_no_end() -> None:

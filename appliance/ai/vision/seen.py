@@ -8,14 +8,12 @@ list of lengths, the payload holds several frames one behind the other: all are 
 
 from __future__ import annotations
 
-from itertools import accumulate
-
 import numpy as np
 
 from appliance.ai.frames import CODECS, LiveVideo
 from appliance.ai.options import number_option, text_option
 from appliance.ai.pictures import MAX_PIXELS, Pixels, decode_picture_untrusted
-from appliance.ai.tasks import Sessions
+from appliance.ai.tasks import Sessions, split_payload_untrusted
 from appliance.inference.task import Request, TaskError
 
 MAX_FRAMES = 2000
@@ -36,7 +34,10 @@ class Seen:
         if request.session is None:
             raise TaskError("bad_option", f"session: is needed for frames of {codec}")
         track = self._tracks.of(request.session, lambda: LiveVideo(codec))
-        pixels = track.show(_split(request))
+        frames = [request.payload]
+        if (lengths := request.options.get("frames")) is not None:
+            frames = split_payload_untrusted(request.payload, lengths, "frames", MAX_FRAMES)
+        pixels = track.show(frames)
         turns = int(number_option(request.options, "turns", 0, 0, 3))
         if pixels.shape[0] * pixels.shape[1] > max_pixels:
             size = f"{pixels.shape[1]}×{pixels.shape[0]}"
@@ -46,14 +47,3 @@ class Seen:
     def close(self, session: str) -> None:
         """Forget a track."""
         self._tracks.close(session)
-
-
-def _split(request: Request) -> list[bytes]:
-    lengths = request.options.get("frames")
-    if lengths is None:
-        return [request.payload]
-    whole = isinstance(lengths, list) and all(type(length) is int and length > 0 for length in lengths)
-    if not whole or not 0 < len(lengths) <= MAX_FRAMES or sum(lengths) != len(request.payload):
-        raise TaskError("bad_option", f"frames: must be 1 to {MAX_FRAMES} lengths that the payload has together")
-    ends = list(accumulate(lengths))
-    return [request.payload[end - length : end] for length, end in zip(lengths, ends, strict=True)]
